@@ -1,0 +1,1 @@
+//! Parlor: a self-hosted messaging engine.

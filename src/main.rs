@@ -1,0 +1,3 @@
+//! The `parlor` program.
+
+fn main() {}
