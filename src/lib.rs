@@ -1,1 +1,5 @@
-//! Parlor: a self-hosted messaging engine.
+//! Parlor: a self-hosted messaging engine. See `docs/ARCHITECTURE.md` for the map; `app` puts the parts together.
+#![forbid(unsafe_code)]
+
+pub mod domain;
+pub mod protocol;

@@ -1,0 +1,147 @@
+//! Conversations, their members, kinds, roles and policies. No permissions here: those are one table in `permission`.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{ConversationId, ConversationKey, Message, Seq, Timestamp, User};
+
+/// What a conversation is. The numbers are what the store keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[repr(i16)]
+pub enum Kind {
+    /// Exactly two users, one per unordered pair, never a name.
+    Direct = 0,
+    /// Private, by invitation.
+    Group = 1,
+    /// Public, found by its unique name.
+    Channel = 2,
+    /// Private and ephemeral, by invite code.
+    Room = 3,
+}
+
+impl Kind {
+    /// The number in the store.
+    pub fn code(self) -> i16 {
+        self as i16
+    }
+
+    /// From the number in the store.
+    pub fn from_code(code: i16) -> Option<Self> {
+        [Self::Direct, Self::Group, Self::Channel, Self::Room]
+            .into_iter()
+            .find(|k| k.code() == code)
+    }
+
+    /// Whether its members are told of each other's coming online: everywhere but in public channels.
+    pub fn shares_presence(self) -> bool {
+        self != Self::Channel
+    }
+}
+
+/// What a member may do; see `permission`. The numbers are what the store keeps; a higher one may more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[repr(i16)]
+pub enum Role {
+    /// Takes part.
+    Member = 0,
+    /// Invites, removes, moderates.
+    Admin = 1,
+    /// The one whom it belongs to.
+    Owner = 2,
+}
+
+impl Role {
+    /// The number in the store.
+    pub fn code(self) -> i16 {
+        self as i16
+    }
+
+    /// From the number in the store.
+    pub fn from_code(code: i16) -> Option<Self> {
+        [Self::Member, Self::Admin, Self::Owner]
+            .into_iter()
+            .find(|r| r.code() == code)
+    }
+}
+
+/// The four policies; `None` is off.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Policies {
+    /// Most members.
+    pub max_members: Option<u32>,
+    /// How long messages are kept.
+    pub retention_seconds: Option<u32>,
+    /// Pause between two messages of one user.
+    pub slow_mode_seconds: Option<u32>,
+    /// Whether joining by code asks for a password.
+    pub has_password: bool,
+}
+
+/// What a conversation is, the same for everybody who looks at it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conversation {
+    /// The store's row.
+    pub key: ConversationKey,
+    /// Its name for clients.
+    pub id: ConversationId,
+    /// What it is.
+    pub kind: Kind,
+    /// What it is called; never for a direct one.
+    pub name: Option<String>,
+    /// Its policies.
+    pub policies: Policies,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// A member as the store knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// Who.
+    pub user: Arc<User>,
+    /// What they may do.
+    pub role: Role,
+    /// Since when.
+    pub joined_at: Timestamp,
+    /// Up to where they have read.
+    pub last_read_seq: Seq,
+}
+
+/// A conversation as one of its members sees it.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ConversationView {
+    /// Its name for clients.
+    pub id: ConversationId,
+    /// What it is.
+    pub kind: Kind,
+    /// What it is called; `null` for a direct one.
+    pub name: Option<String>,
+    /// The other one of a direct conversation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub other_user: Option<Arc<User>>,
+    /// What the one who looks may do.
+    pub role: Role,
+    /// How many members it has.
+    pub member_count: u32,
+    /// The position of the last change.
+    pub seq: Seq,
+    /// The newest message, deleted or not; `null` while there is none.
+    pub last_message: Option<Message>,
+    /// When that was sent.
+    pub last_message_at: Option<Timestamp>,
+    /// Messages of others after `lastReadSeq` that are neither deleted nor the system's; counted up to 10,000.
+    pub unread_count: u32,
+    /// Up to where the one who looks has read.
+    pub last_read_seq: Seq,
+    /// The policies.
+    #[serde(flatten)]
+    pub policies: Policies,
+    /// When it was made.
+    pub created_at: Timestamp,
+}

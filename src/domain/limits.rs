@@ -1,0 +1,49 @@
+//! The bounds that the contract states, each once. Whatever an operator may change is in `config` instead.
+
+/// Longest text message, in Unicode code points after trimming.
+pub const TEXT_CHARS: usize = 2000;
+/// Longest `clientId`, in characters.
+pub const CLIENT_ID_CHARS: usize = 64;
+/// Longest user id, in characters.
+pub const USER_ID_CHARS: usize = 64;
+/// Shortest and longest username.
+pub const USERNAME_CHARS: (usize, usize) = (2, 32);
+/// Longest display name, in code points.
+pub const DISPLAY_NAME_CHARS: usize = 64;
+/// Longest name of a group, channel or room, in code points.
+pub const CONVERSATION_NAME_CHARS: usize = 100;
+/// Shortest and longest password, in bytes (argon2 is fed no more than this).
+pub const PASSWORD_BYTES: (usize, usize) = (8, 256);
+/// Longest avatar URL, in bytes.
+pub const AVATAR_URL_BYTES: usize = 2048;
+/// Largest WebSocket frame and message, in bytes.
+pub const FRAME_BYTES: usize = 128 * 1024;
+/// Most fragments one WebSocket message may come in.
+pub const FRAGMENTS: usize = 256;
+/// Bad frames in a row that close a connection with 4400.
+pub const BAD_FRAMES: u32 = 5;
+/// Users that one `get_presence` may name.
+pub const PRESENCE_USERS: usize = 500;
+/// Conversations that one `sync` may name.
+pub const SYNC_CURSORS: usize = 1000;
+/// Messages in a page: what an answer gives unasked, and at the most.
+pub const PAGE_DEFAULT: usize = 50;
+/// See [`PAGE_DEFAULT`].
+pub const PAGE_MAX: usize = 100;
+/// Messages in one page of `sync`: unasked and at the most.
+pub const SYNC_PAGE_DEFAULT: usize = 200;
+/// See [`SYNC_PAGE_DEFAULT`].
+pub const SYNC_PAGE_MAX: usize = 1000;
+/// Missed changes beyond which `sync` answers with `reset`.
+pub const SYNC_RESET_AFTER: u32 = 1000;
+/// Members that a group may be created with or hold, unless its policy says less.
+pub const GROUP_MEMBERS: usize = 5000;
+/// Unread messages are counted exactly up to here, then reported as this figure.
+pub const UNREAD_COUNT_MAX: u32 = 10_000;
+/// How long a typing notice lives without being renewed, in milliseconds.
+pub const TYPING_MS: u64 = 5_000;
+/// How long a request may wait for its answer, in milliseconds, before it is answered `UNAVAILABLE`. The contract says 10 s;
+/// this leaves room for the way back.
+pub const ANSWER_WITHIN_MS: u64 = 8_000;
+/// How long before its end an open session's token is announced as expiring, in seconds.
+pub const TOKEN_EXPIRING_SECONDS: i64 = 60;

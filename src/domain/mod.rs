@@ -1,0 +1,20 @@
+//! The nouns of the product: ids, names, users, conversations, messages, permissions, time.
+//! Pure values, parsed at the door: inside, an invalid one cannot exist. Called by everybody; imports nothing of ours, does no I/O.
+
+pub mod clock;
+pub mod conversation;
+pub mod ids;
+pub mod invalid;
+pub mod limits;
+pub mod message;
+pub mod names;
+pub mod permission;
+pub mod user;
+
+pub use clock::{Clock, Entropy, Timestamp};
+pub use conversation::{Conversation, Kind, Member, Policies, Role};
+pub use ids::{ConversationId, ConversationKey, MessageId, Seq, SessionId, UserId, UserKey};
+pub use invalid::Invalid;
+pub use message::{Content, Message, MessageType, Reaction};
+pub use names::{ClientId, ConversationName, DisplayName, Password, Username};
+pub use user::User;

@@ -1,0 +1,78 @@
+//! Who may do what in a conversation: the one table. Asked by rooms (with the membership they own) and by the commands
+//! that read; never asks the store itself.
+
+use super::{Kind, Role};
+
+/// What somebody wants to do in a conversation they belong to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Send a message.
+    Send,
+    /// Delete a message of one's own.
+    DeleteOwn,
+    /// Delete somebody else's message.
+    DeleteOthers,
+    /// Add a member.
+    AddMember,
+    /// Remove a member of this role.
+    Remove(Role),
+    /// Leave.
+    Leave,
+}
+
+/// Whether a member of `role` may do `action` in a conversation of `kind`; otherwise the sentence that says why not.
+pub fn allowed(kind: Kind, role: Role, action: Action) -> Result<(), &'static str> {
+    let moderator = role >= Role::Admin;
+    match (action, kind) {
+        (Action::Send | Action::DeleteOwn, _) => Ok(()),
+        (Action::DeleteOthers, Kind::Direct) => Err("a direct conversation has no moderators"),
+        (Action::DeleteOthers, _) if moderator => Ok(()),
+        (Action::DeleteOthers, _) => Err("only the owner and admins delete messages of others"),
+        (Action::AddMember | Action::Remove(_) | Action::Leave, Kind::Direct) => {
+            Err("the two members of a direct conversation stay")
+        }
+        (Action::AddMember, _) if moderator => Ok(()),
+        (Action::AddMember, _) => Err("only the owner and admins add members"),
+        (Action::Remove(target), _) if moderator && role > target => Ok(()),
+        (Action::Remove(_), _) if moderator => Err("only a higher role removes this member"),
+        (Action::Remove(_), _) => Err("only the owner and admins remove members"),
+        (Action::Leave, _) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_row_by_row() {
+        use Action::*;
+        let everywhere = [
+            (Send, [true, true, true]),
+            (DeleteOwn, [true, true, true]),
+            (DeleteOthers, [false, true, true]),
+            (AddMember, [false, true, true]),
+            (Remove(Role::Member), [false, true, true]),
+            (Remove(Role::Admin), [false, false, true]),
+            (Remove(Role::Owner), [false, false, false]),
+            (Leave, [true, true, true]),
+        ];
+        for (action, expected) in everywhere {
+            for (role, expected) in [Role::Member, Role::Admin, Role::Owner].into_iter().zip(expected) {
+                for kind in [Kind::Group, Kind::Channel, Kind::Room] {
+                    assert_eq!(
+                        allowed(kind, role, action).is_ok(),
+                        expected,
+                        "{action:?} as {role:?} in {kind:?}"
+                    );
+                }
+                let direct = matches!(action, Send | DeleteOwn);
+                assert_eq!(
+                    allowed(Kind::Direct, role, action).is_ok(),
+                    direct,
+                    "{action:?} as {role:?} in a direct one"
+                );
+            }
+        }
+    }
+}

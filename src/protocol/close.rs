@@ -1,0 +1,55 @@
+//! WebSocket close codes (RFC 6455 §7.4 and the contract, section 2), each once, with the reason that goes along.
+
+macro_rules! close_codes {
+    ($($(#[$doc:meta])* $name:ident = $code:literal, $reason:literal;)*) => {
+        /// Why the server closes a connection.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum CloseCode { $($(#[$doc])* $name,)* }
+
+        impl CloseCode {
+            /// Every code.
+            pub const ALL: &[Self] = &[$(Self::$name),*];
+
+            /// The number on the wire.
+            pub fn number(self) -> u16 {
+                match self { $(Self::$name => $code),* }
+            }
+
+            /// The reason that goes with it: at most 123 bytes.
+            pub fn reason(self) -> &'static str {
+                match self { $(Self::$name => $reason),* }
+            }
+        }
+    };
+}
+
+close_codes! {
+    /// The client said goodbye; so do we.
+    Normal = 1000, "goodbye";
+    /// The peer broke RFC 6455.
+    ProtocolError = 1002, "websocket protocol error";
+    /// A binary frame.
+    Unsupported = 1003, "text frames only";
+    /// A text that is not UTF-8.
+    NotUtf8 = 1007, "not UTF-8";
+    /// A frame or message beyond the bound, or of too many fragments.
+    TooBig = 1009, "frame too big";
+    /// A defect on our side.
+    Internal = 1011, "internal error";
+    /// The server restarts.
+    Restarting = 1012, "restarting: reconnect and sync";
+    /// The server has more than it can take.
+    Overloaded = 1013, "overloaded: reconnect later and sync";
+    /// Five bad frames in a row.
+    NotThisProtocol = 4400, "five frames in a row were not this protocol";
+    /// The token is invalid, expired or revoked.
+    Unauthorized = 4401, "token invalid, expired or revoked";
+    /// An administrator ended it.
+    Revoked = 4403, "access revoked";
+    /// Nothing was heard for too long.
+    HeartbeatMissed = 4408, "heartbeat missed";
+    /// Far over the rate limits.
+    Flood = 4429, "flood: far over the rate limits";
+    /// The client reads too slowly.
+    TooSlow = 4430, "too slow to read: reconnect and sync";
+}

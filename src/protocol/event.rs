@@ -1,0 +1,155 @@
+//! What the server tells clients unasked: every event's name and data, each once. Built by rooms, sessions and presence;
+//! encoded once by `envelope`, then handed on as bytes.
+
+use serde::Serialize;
+
+use super::{CloseCode, ErrorCode};
+use crate::domain::{
+    ConversationId, Message, MessageId, Seq, SessionId, Timestamp, User, UserId, conversation::ConversationView, limits,
+};
+
+/// An event on its way to clients: `{"event": name, "data": …}`.
+#[derive(Debug, Serialize)]
+#[serde(
+    tag = "event",
+    content = "data",
+    rename_all = "snake_case",
+    rename_all_fields = "camelCase"
+)]
+pub enum Event<'a> {
+    /// The first one after connecting.
+    Ready {
+        session_id: SessionId,
+        node_id: &'a str,
+        epoch: &'a str,
+        user: &'a User,
+        server_time: Timestamp,
+        heartbeat_seconds: u64,
+        limits: Limits,
+    },
+    /// A message was committed.
+    NewMessage(&'a Message),
+    /// A message was deleted.
+    MessageDeleted {
+        conversation_id: ConversationId,
+        seq: Seq,
+        message_id: MessageId,
+        deleted_at: Timestamp,
+        deleted_by: &'a UserId,
+    },
+    /// A member's read cursor moved.
+    MessageRead {
+        conversation_id: ConversationId,
+        user_id: &'a UserId,
+        last_read_seq: Seq,
+        read_at: Timestamp,
+    },
+    /// A viewer types.
+    UserTyping {
+        conversation_id: ConversationId,
+        user_id: &'a UserId,
+        display_name: &'a str,
+    },
+    /// A viewer stopped typing.
+    UserStoppedTyping {
+        conversation_id: ConversationId,
+        user_id: &'a UserId,
+        display_name: &'a str,
+    },
+    /// A user's first session opened.
+    UserOnline { user_id: &'a UserId },
+    /// A user's last session closed.
+    UserOffline {
+        user_id: &'a UserId,
+        last_seen_at: Timestamp,
+    },
+    /// A member's first session opened the conversation.
+    UserJoined {
+        conversation_id: ConversationId,
+        user: &'a User,
+    },
+    /// A member's last session closed it.
+    UserLeft {
+        conversation_id: ConversationId,
+        user: &'a User,
+    },
+    /// You were added.
+    ConversationCreated { conversation: &'a ConversationView },
+    /// It is no longer yours.
+    ConversationRemoved {
+        conversation_id: ConversationId,
+        reason: RemovalReason,
+    },
+    /// Somebody was added.
+    MemberAdded {
+        conversation_id: ConversationId,
+        user: &'a User,
+    },
+    /// Somebody left or was removed.
+    MemberRemoved {
+        conversation_id: ConversationId,
+        user: &'a User,
+    },
+    /// Your token ends soon: `authenticate`.
+    TokenExpiring { expires_at: Timestamp },
+    /// An event that asked for no answer failed, or a frame could not be read.
+    Error {
+        code: ErrorCode,
+        message: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        event: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        retry_after_ms: Option<u64>,
+    },
+}
+
+/// Why a conversation is no longer a user's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RemovalReason {
+    /// They left.
+    Left,
+    /// They were removed.
+    Removed,
+    /// It was deleted.
+    Deleted,
+}
+
+/// The bounds that a client should know, in `ready`.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Limits {
+    /// Largest frame, in bytes.
+    pub frame_bytes: usize,
+    /// Longest text, in code points.
+    pub text_chars: usize,
+    /// Users in one `get_presence`.
+    pub presence_users: usize,
+    /// Conversations in one `sync`.
+    pub sync_cursors: usize,
+    /// Messages a second and user, 0 for no limit.
+    pub messages_per_second: u32,
+    /// Other events a second and user, 0 for no limit.
+    pub events_per_second: u32,
+}
+
+impl Limits {
+    /// The contract's bounds beside the configured rates.
+    pub fn with_rates(messages_per_second: u32, events_per_second: u32) -> Self {
+        Self {
+            frame_bytes: limits::FRAME_BYTES,
+            text_chars: limits::TEXT_CHARS,
+            presence_users: limits::PRESENCE_USERS,
+            sync_cursors: limits::SYNC_CURSORS,
+            messages_per_second,
+            events_per_second,
+        }
+    }
+}
+
+/// A WebSocket close as its payload: the code and its reason.
+pub fn close_payload(code: CloseCode) -> Vec<u8> {
+    let mut payload = code.number().to_be_bytes().to_vec();
+    payload.extend_from_slice(code.reason().as_bytes());
+    payload
+}
