@@ -1,0 +1,207 @@
+//! The seam of the log: what rooms hand over to be committed, and what comes back. Called by the persistence actor only.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::{
+    domain::{Content, ConversationKey, MessageId, Role, Seq, Timestamp, User, UserId, UserKey, message::Draft},
+    protocol::{ApiError, ErrorCode, command::ReadUpTo},
+};
+
+/// Commits the durable changes of conversations.
+///
+/// Promises: `append` commits all of a call in one transaction or nothing; the ops of one conversation take effect in the
+/// order given; each op that takes a `seq` takes the next one of its conversation's counter row in the same transaction, so
+/// that positions are gap-free with any number of processes on one database. A repeated `client_id` of the same sender and
+/// conversation is recognised for as long as its row exists, also within one call. Does not promise anything about the
+/// order between conversations. An op that is refused changes nothing and takes no `seq`; the others go on.
+#[async_trait]
+pub trait Log: Send {
+    /// Commits `batch`; the answer is aligned with it. Returns after the commit is durable.
+    async fn append(&mut self, batch: Vec<ConversationAppend>) -> Result<Vec<Appended>, LogError>;
+}
+
+/// Why a batch was not acknowledged; either way nobody may be told that it took place.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum LogError {
+    /// Nothing was committed.
+    #[error("nothing was committed: {0}")]
+    Unavailable(String),
+    /// The COMMIT failed: whether it took place shows only when the log is read again.
+    #[error("the outcome is unknown: {0}")]
+    Unknown(String),
+}
+
+/// What one conversation wants committed, in its order.
+#[derive(Debug, Clone)]
+pub struct ConversationAppend {
+    /// Where.
+    pub conversation: ConversationKey,
+    /// What, in order.
+    pub ops: Vec<Op>,
+}
+
+/// What became of a [`ConversationAppend`].
+#[derive(Debug, Clone)]
+pub struct Appended {
+    /// One for each op, in order.
+    pub outcomes: Vec<Result<Outcome, Refusal>>,
+    /// The conversation's last seq before this batch.
+    pub before: Seq,
+    /// And after it.
+    pub head: Seq,
+}
+
+/// A message to be appended. Shared between the room, which encodes it, and the log, which stores it.
+#[derive(Debug)]
+pub struct NewMessage {
+    /// Who wrote it.
+    pub sender: Arc<User>,
+    /// What they wrote.
+    pub draft: Draft,
+    /// When the room took it in.
+    pub at: Timestamp,
+    /// What its id is made of besides the time and the seq.
+    pub random: u64,
+}
+
+/// A durable change. Permissions were checked by the room; what only the store can know is checked here.
+#[derive(Debug, Clone)]
+pub enum Op {
+    /// Append a message. Takes a seq.
+    Send(Arc<NewMessage>),
+    /// Delete a message softly. Takes a seq, unless it is deleted already.
+    Delete {
+        /// Which.
+        message: MessageId,
+        /// Who wants it.
+        by: Arc<User>,
+        /// Whether `by` may delete what others wrote.
+        moderator: bool,
+        /// When.
+        at: Timestamp,
+    },
+    /// Add a member, with a system message by `actor`. Takes a seq. Their cursor starts at the seq before it: what was
+    /// said before they came is there to read, but does not count as unread.
+    AddMember {
+        /// Who adds.
+        actor: Arc<User>,
+        /// Who is added.
+        user: Arc<User>,
+        /// As what.
+        role: Role,
+        /// The system message.
+        note: Content,
+        /// When.
+        at: Timestamp,
+        /// As in [`NewMessage`].
+        random: u64,
+    },
+    /// Remove a member (or let them leave), with a system message by `actor`; takes a seq. With `heir`, that member becomes
+    /// the owner in the same change. When nobody remains, the conversation is deleted (`deleted_at` is set).
+    RemoveMember {
+        /// Who removes; the same as `user` when they leave.
+        actor: Arc<User>,
+        /// Who goes.
+        user: Arc<User>,
+        /// Who owns the conversation from now on, if that changes.
+        heir: Option<UserKey>,
+        /// The system message.
+        note: Content,
+        /// When.
+        at: Timestamp,
+        /// As in [`NewMessage`].
+        random: u64,
+    },
+    /// Move a member's read cursor forward; takes no seq. Beyond the last seq it stops there; it never moves back.
+    MarkRead {
+        /// Who has read.
+        user: UserKey,
+        /// Up to where.
+        upto: ReadUpTo,
+        /// When.
+        at: Timestamp,
+    },
+    /// Changes nothing: its outcome says that everything appended before it is decided. A room that begins asks for it.
+    Barrier,
+}
+
+/// What an op did.
+#[derive(Debug, Clone)]
+pub enum Outcome {
+    /// The message stands at `seq` under `id`.
+    Sent {
+        /// Its name for clients.
+        id: MessageId,
+        /// Its position.
+        seq: Seq,
+    },
+    /// The `client_id` was known and the content is the same: the message as it is now. Nothing was appended.
+    Repeated(Box<crate::domain::Message>),
+    /// The message is deleted, by the change at `seq`.
+    Deleted {
+        /// The position of the deletion.
+        seq: Seq,
+        /// When it was deleted.
+        at: Timestamp,
+        /// Who deleted it.
+        by: UserId,
+        /// Whether it had been deleted before this op: nothing was appended then.
+        already: bool,
+    },
+    /// The membership changed; the system message stands at `seq` under `id`.
+    Membership {
+        /// The system message.
+        id: MessageId,
+        /// Its position.
+        seq: Seq,
+    },
+    /// The cursor stands at `last_read_seq`.
+    Read {
+        /// Where the cursor stands now.
+        last_read_seq: Seq,
+        /// Whether this op moved it.
+        moved: bool,
+        /// Messages of others after it: as `ConversationView::unread_count`.
+        unread_count: u32,
+    },
+    /// See [`Op::Barrier`].
+    Barrier,
+}
+
+/// Why an op was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// The `client_id` stands for another content.
+    OtherContent,
+    /// There is no such message in this conversation.
+    NoSuchMessage,
+    /// It is somebody else's message, or the server's.
+    NotYours,
+    /// The message it answers is not in this conversation.
+    NoSuchReply,
+    /// They are a member already.
+    AlreadyMember,
+    /// They are not a member.
+    NotMember,
+    /// The conversation holds as many members as it may.
+    Full,
+    /// The conversation is at its last possible position, or was deleted.
+    Ended,
+}
+
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::OtherContent => Self::new(ErrorCode::Conflict, "this clientId was used for another message"),
+            Refusal::NoSuchMessage => Self::not_found("message"),
+            Refusal::NotYours => Self::new(ErrorCode::Forbidden, "this message is not yours to change"),
+            Refusal::NoSuchReply => Self::not_found("message to reply to"),
+            Refusal::AlreadyMember => Self::new(ErrorCode::Conflict, "this user is a member already"),
+            Refusal::NotMember => Self::new(ErrorCode::NotFound, "this user is not a member"),
+            Refusal::Full => Self::new(ErrorCode::RoomFull, "the conversation holds as many members as it may"),
+            Refusal::Ended => Self::not_found("conversation"),
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! The store: the only place that knows diesel. Everybody else sees the two traits here, [`Store`] and [`Log`], and plain
+//! values. Called by `actors`, `http`, `auth` and `cli`; opened by `app`.
+
+mod append;
+mod error;
+mod store;
+
+pub use append::{Appended, ConversationAppend, Log, LogError, NewMessage, Op, Outcome, Refusal};
+pub use error::StoreError;
+pub use store::{
+    Account, Change, Credentials, History, HistoryAt, ListCursor, Membership, NewAccount, NewGroup, RoomState, Store,
+    SyncPage, TokenUser,
+};
