@@ -1,6 +1,7 @@
 //! Parlor: a self-hosted messaging engine. See `docs/ARCHITECTURE.md` for the map; `app` puts the parts together.
 #![forbid(unsafe_code)]
 
+pub mod auth;
 pub mod config;
 pub mod db;
 pub mod domain;
