@@ -1,8 +1,11 @@
 //! Parlor: a self-hosted messaging engine. See `docs/ARCHITECTURE.md` for the map; `app` puts the parts together.
 #![forbid(unsafe_code)]
 
+pub mod actors;
 pub mod auth;
 pub mod config;
 pub mod db;
 pub mod domain;
+pub mod http;
+pub mod metrics;
 pub mod protocol;

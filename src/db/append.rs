@@ -38,7 +38,8 @@ pub enum LogError {
 pub struct ConversationAppend {
     /// Where.
     pub conversation: ConversationKey,
-    /// What, in order.
+    /// What, in order. Nothing at all is allowed: the answer then says where the conversation stands once everything
+    /// appended before is decided.
     pub ops: Vec<Op>,
 }
 
@@ -123,8 +124,6 @@ pub enum Op {
         /// When.
         at: Timestamp,
     },
-    /// Changes nothing: its outcome says that everything appended before it is decided. A room that begins asks for it.
-    Barrier,
 }
 
 /// What an op did.
@@ -166,8 +165,6 @@ pub enum Outcome {
         /// Messages of others after it: as `ConversationView::unread_count`.
         unread_count: u32,
     },
-    /// See [`Op::Barrier`].
-    Barrier,
 }
 
 /// Why an op was refused.

@@ -6,7 +6,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{ApiError, Event, command::without_position, frame};
+use super::{ApiError, CloseCode, Event, command::without_position, frame};
 use crate::domain::{Invalid, Message};
 
 /// A client's frame, opened: which event, whether it asks for an answer, its data still unread.
@@ -88,6 +88,31 @@ pub fn answer<T: Serialize>(id: i64, result: Result<&T, &ApiError>) -> Bytes {
     }))
 }
 
+/// A close frame (RFC 6455 §5.5.1).
+pub fn close(code: CloseCode) -> Bytes {
+    let mut out = BytesMut::new();
+    frame::write(
+        &mut out,
+        frame::Opcode::Close,
+        &[&code.number().to_be_bytes(), code.reason().as_bytes()],
+    );
+    out.freeze()
+}
+
+/// A ping (RFC 6455 §5.5.2) without payload.
+pub fn ping() -> Bytes {
+    let mut out = BytesMut::new();
+    frame::write(&mut out, frame::Opcode::Ping, &[]);
+    out.freeze()
+}
+
+/// The answer to a ping of the client's (RFC 6455 §5.5.3).
+pub fn pong(payload: &[u8]) -> Bytes {
+    let mut out = BytesMut::new();
+    frame::write(&mut out, frame::Opcode::Pong, &[payload]);
+    out.freeze()
+}
+
 /// Writes frames for one commit: events one behind the other into one piece of shared bytes, and the answers to those
 /// who sent them, a message's JSON being made once for both.
 #[derive(Debug, Default)]
@@ -97,10 +122,16 @@ pub struct BatchWriter {
 }
 
 impl BatchWriter {
-    /// Appends `new_message`; the message stays at hand for [`Self::sent_answer`].
-    pub fn new_message(&mut self, message: &Message) {
+    /// Writes a message's JSON, to be used by [`Self::new_message`] and [`Self::sent_answer`].
+    pub fn message(&mut self, message: &Message) {
         self.message.clear();
-        self.message.append(&mut json(message));
+        if let Err(error) = serde_json::to_writer(&mut self.message, message) {
+            log::error!(target: "parlor::protocol", "a message could not be written: {error}");
+        }
+    }
+
+    /// Appends `new_message` with the message written last.
+    pub fn new_message(&mut self) {
         frame::write_text(
             &mut self.events,
             &[b"{\"event\":\"new_message\",\"data\":", &self.message, b"}"],
@@ -112,7 +143,7 @@ impl BatchWriter {
         frame::write_text(&mut self.events, &[&json(event)]);
     }
 
-    /// The answer to the `send_message` that asked with `id` for the message appended last.
+    /// The answer to the `send_message` that asked with `id`, with the message written last.
     pub fn sent_answer(&self, id: i64) -> Bytes {
         let mut out = BytesMut::with_capacity(self.message.len() + 64);
         let mut digits = BytesMut::with_capacity(20);

@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::{CloseCode, ErrorCode};
+use super::ErrorCode;
 use crate::domain::{
     ConversationId, Message, MessageId, Seq, SessionId, Timestamp, User, UserId, conversation::ConversationView, limits,
 };
@@ -145,11 +145,4 @@ impl Limits {
             events_per_second,
         }
     }
-}
-
-/// A WebSocket close as its payload: the code and its reason.
-pub fn close_payload(code: CloseCode) -> Vec<u8> {
-    let mut payload = code.number().to_be_bytes().to_vec();
-    payload.extend_from_slice(code.reason().as_bytes());
-    payload
 }

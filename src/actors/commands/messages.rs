@@ -1,0 +1,111 @@
+//! Messages over REST: send, delete, mark as read, page through history. (A session hands the first three to the room
+//! itself, and has its answers come over its relay.)
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{Caller, ask, require_member};
+use crate::{
+    actors::{Node, reply::Answer, room::Request},
+    db::{History, HistoryAt},
+    domain::{ConversationId, Message, MessageId, Seq, message::Draft},
+    protocol::{ApiError, command::ReadUpTo},
+};
+
+/// What a send came to.
+#[derive(Debug, Clone)]
+pub struct Sent {
+    /// The message.
+    pub message: Message,
+    /// Whether the `clientId` was known: nothing was sent then.
+    pub repeated: bool,
+}
+
+/// Sends a message: answered after the commit.
+pub async fn send_message(
+    node: &Arc<Node>,
+    caller: &Caller,
+    conversation: ConversationId,
+    draft: Draft,
+) -> Result<Sent, ApiError> {
+    match ask(node, caller, conversation, Request::Send(draft)).await? {
+        Answer::Sent { message, repeated } => Ok(Sent {
+            message: *message,
+            repeated,
+        }),
+        _ => Err(ApiError::internal()),
+    }
+}
+
+/// Deletes a message softly; the position of the deletion.
+pub async fn delete_message(
+    node: &Arc<Node>,
+    caller: &Caller,
+    conversation: ConversationId,
+    message: MessageId,
+) -> Result<Seq, ApiError> {
+    match ask(node, caller, conversation, Request::Delete(message)).await? {
+        Answer::Deleted { seq, .. } => Ok(seq),
+        _ => Err(ApiError::internal()),
+    }
+}
+
+/// Where a read cursor stands.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ReadState {
+    /// Up to where the caller has read.
+    pub last_read_seq: Seq,
+    /// What is unread behind it.
+    pub unread_count: u32,
+}
+
+/// Moves the caller's read cursor forward.
+pub async fn mark_read(
+    node: &Arc<Node>,
+    caller: &Caller,
+    conversation: ConversationId,
+    upto: ReadUpTo,
+) -> Result<ReadState, ApiError> {
+    match ask(node, caller, conversation, Request::MarkRead(upto)).await? {
+        Answer::Read {
+            last_read_seq,
+            unread_count,
+        } => Ok(ReadState {
+            last_read_seq,
+            unread_count,
+        }),
+        _ => Err(ApiError::internal()),
+    }
+}
+
+/// Which page of history, and whether looking at it counts as reading.
+#[derive(Debug, Clone, Copy)]
+pub struct HistoryRequest {
+    /// Which page.
+    pub at: HistoryAt,
+    /// At most how many messages.
+    pub limit: usize,
+    /// Whether the cursor moves to the newest message of the page.
+    pub mark_read: bool,
+}
+
+/// A page of history, oldest first.
+pub async fn history(
+    node: &Arc<Node>,
+    caller: &Caller,
+    id: ConversationId,
+    request: HistoryRequest,
+) -> Result<History, ApiError> {
+    let (conversation, _) = require_member(node, caller, id).await?;
+    let page = node.store.history(&conversation, request.at, request.limit).await?;
+    let page = page.ok_or_else(|| ApiError::not_found("message"))?;
+    if request.mark_read
+        && let Some(newest) = page.messages.last()
+    {
+        mark_read(node, caller, id, ReadUpTo::Seq(newest.seq)).await?;
+    }
+    Ok(page)
+}

@@ -1,0 +1,93 @@
+//! What clients may ask of the engine, one verb a file, the same for WebSocket and REST: who may, then what. Called by
+//! sessions and by `http`. What enters a conversation goes to its room; what is only read comes from the store.
+
+mod conversations;
+mod join;
+mod members;
+mod messages;
+mod presence;
+mod sync;
+
+use std::{sync::Arc, time::Duration};
+
+use actix::{Addr, dev::SendError};
+
+pub use conversations::{
+    FoundOrCreated, GroupRequest, conversation_details, create_group, find_or_create_direct, list_conversations,
+};
+pub use join::{Joined, MemberView, join_conversation, leave_conversation, list_members};
+pub use members::{add_member, leave_for_good, remove_member};
+pub use messages::{HistoryRequest, ReadState, Sent, delete_message, history, mark_read, send_message};
+pub use presence::{PresenceList, PresenceView, get_presence};
+pub use sync::{Synced, sync};
+
+use super::{
+    Node,
+    relay::SessionRef,
+    reply::{Answer, Reply},
+    room::{Request, Room, Submit},
+};
+use crate::{
+    domain::{Conversation, ConversationId, Role, User, limits},
+    protocol::ApiError,
+};
+
+/// Who asks.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// Who.
+    pub user: Arc<User>,
+    /// Whether they are an administrator of the server. Being one gives no way into other people's conversations.
+    pub admin: bool,
+    /// Over which session; `None` over REST.
+    pub session: Option<SessionRef>,
+}
+
+/// Runs a command within the time that the contract promises an answer in.
+pub async fn in_time<T>(command: impl Future<Output = Result<T, ApiError>>) -> Result<T, ApiError> {
+    let within = Duration::from_millis(limits::ANSWER_WITHIN_MS);
+    tokio::time::timeout(within, command)
+        .await
+        .unwrap_or_else(|_| Err(ApiError::unavailable()))
+}
+
+/// The conversation and the caller's role in it.
+///
+/// # Errors
+/// `NOT_FOUND`, `NOT_MEMBER`, `UNAVAILABLE`.
+pub async fn require_member(
+    node: &Node,
+    caller: &Caller,
+    id: ConversationId,
+) -> Result<(Conversation, Role), ApiError> {
+    match node.store.membership(id, caller.user.key).await? {
+        None => Err(ApiError::not_found("conversation")),
+        Some((_, None)) => Err(ApiError::not_member()),
+        Some((conversation, Some(role))) => Ok((conversation, role)),
+    }
+}
+
+/// Hands a request to a room. A room whose mailbox is full is busier than it can be: `RATE_LIMITED`. One that has just gone
+/// drops it, and the reply says `UNAVAILABLE`: asked again, it goes to the room's successor.
+pub fn offer(room: &Addr<Room>, submit: Submit) {
+    match room.try_send(submit) {
+        Ok(()) => {}
+        Err(SendError::Full(submit)) => submit.reply.refuse(ApiError::rate_limited(500)),
+        Err(SendError::Closed(submit)) => submit.reply.refuse(ApiError::unavailable()),
+    }
+}
+
+/// Asks a room for a change and waits until it is committed (or refused).
+async fn ask(node: &Arc<Node>, caller: &Caller, id: ConversationId, request: Request) -> Result<Answer, ApiError> {
+    require_member(node, caller, id).await?;
+    let (reply, answer) = Reply::to_caller();
+    offer(
+        &node.rooms.open(node, id),
+        Submit {
+            by: caller.user.clone(),
+            request,
+            reply,
+        },
+    );
+    answer.await.unwrap_or_else(|_| Err(ApiError::unavailable()))
+}

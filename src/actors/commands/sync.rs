@@ -1,0 +1,111 @@
+//! Catching up: for each conversation, what changed after the client's cursor. One answer is bounded as a whole, so that
+//! nobody can ask for a thousand conversations' worth of history in one frame.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::{Caller, require_member};
+use crate::{
+    actors::Node,
+    domain::{ConversationId, Message, Seq},
+    protocol::{ApiError, ErrorCode, command::Cursor},
+};
+
+/// Messages in one answer, over all conversations. Conversations beyond it are answered with `hasMore` and their own
+/// cursor: the client asks again for those.
+const MESSAGES_AN_ANSWER: usize = 2000;
+
+/// The answer to `sync`.
+#[derive(Debug, Clone, Serialize)]
+pub struct Synced {
+    /// The id of the store's history: cursors of another one are void.
+    pub epoch: String,
+    /// In the order of the cursors.
+    pub conversations: Vec<SyncedConversation>,
+}
+
+/// One conversation's part of the answer.
+#[derive(Debug, Clone, Serialize)]
+#[serde(untagged, rename_all_fields = "camelCase")]
+pub enum SyncedConversation {
+    /// What changed.
+    Page {
+        /// Where.
+        conversation_id: ConversationId,
+        /// By `changeSeq`, in their latest form; after a reset the newest 50.
+        messages: Vec<Message>,
+        /// The cursor after this page.
+        seq: Seq,
+        /// Whether there is more.
+        has_more: bool,
+        /// Whether the client must forget what it has.
+        reset: bool,
+    },
+    /// Why there is nothing.
+    Refused {
+        /// Where.
+        conversation_id: ConversationId,
+        /// Why.
+        error: ApiError,
+    },
+}
+
+impl Synced {
+    /// Takes back what a session may not see (any more).
+    pub fn withhold(&mut self, hidden: impl Fn(ConversationId) -> bool) {
+        for part in &mut self.conversations {
+            if let SyncedConversation::Page { conversation_id, .. } = *part
+                && hidden(conversation_id)
+            {
+                *part = SyncedConversation::Refused {
+                    conversation_id,
+                    error: ApiError::not_member(),
+                };
+            }
+        }
+    }
+}
+
+/// What changed after each cursor.
+pub async fn sync(node: &Arc<Node>, caller: &Caller, cursors: Vec<Cursor>, limit: usize) -> Result<Synced, ApiError> {
+    let mut conversations = Vec::with_capacity(cursors.len());
+    let mut left = MESSAGES_AN_ANSWER;
+    for cursor in cursors {
+        let part = page(node, caller, cursor, limit.min(left)).await?;
+        if let SyncedConversation::Page { messages, .. } = &part {
+            left = left.saturating_sub(messages.len());
+        }
+        conversations.push(part);
+    }
+    Ok(Synced {
+        epoch: node.store.epoch().to_owned(),
+        conversations,
+    })
+}
+
+async fn page(node: &Node, caller: &Caller, cursor: Cursor, limit: usize) -> Result<SyncedConversation, ApiError> {
+    let Cursor { conversation_id, seq } = cursor;
+    let conversation = match require_member(node, caller, conversation_id).await {
+        Ok((conversation, _)) => conversation,
+        Err(error) if error.code == ErrorCode::Unavailable => return Err(error),
+        Err(error) => return Ok(SyncedConversation::Refused { conversation_id, error }),
+    };
+    if limit == 0 {
+        return Ok(SyncedConversation::Page {
+            conversation_id,
+            messages: Vec::new(),
+            seq,
+            has_more: true,
+            reset: false,
+        });
+    }
+    let page = node.store.sync(&conversation, seq, limit).await?;
+    Ok(SyncedConversation::Page {
+        conversation_id,
+        messages: page.messages,
+        seq: page.seq,
+        has_more: page.has_more,
+        reset: page.reset,
+    })
+}

@@ -1,0 +1,16 @@
+//! The engine: every session, every conversation in use, the presence registry, the log's queue and each worker's relay is
+//! an actor here; `commands` is what clients and REST may ask of them. Called by `http` and put together by `app`; knows
+//! no HTTP, no SQL, no sockets (a session writes to a `Wire`).
+
+pub mod commands;
+pub mod node;
+pub mod outbox;
+pub mod persistence;
+pub mod presence;
+pub mod relay;
+pub mod reply;
+pub mod room;
+pub mod rooms;
+pub mod session;
+
+pub use node::Node;

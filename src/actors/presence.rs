@@ -1,0 +1,160 @@
+//! Who is online: every user with at least one session on this node. Told by sessions, asked by commands; tells those who
+//! share a direct conversation, a group or a room. Blocks nobody: what it tells is ready bytes handed to the relays.
+
+use std::{collections::HashMap, sync::Arc};
+
+use actix::{Actor, AsyncContext, Context, Handler, Message, MessageResult, WrapFuture, fut::ActorFutureExt};
+
+use super::relay::{Audience, Relays, Tell};
+use crate::{
+    db::Store,
+    domain::{Clock, ConversationId, Timestamp, User, UserId, UserKey},
+    metrics::Metrics,
+    protocol::{Event, envelope},
+};
+
+/// Sessions opened and closed that may wait. A session waits for its place (`send`), so nothing is lost.
+const MAILBOX: usize = 1 << 14;
+
+/// A session opened.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Opened {
+    /// Whose.
+    pub user: Arc<User>,
+    /// The conversations whose members are to hear of it.
+    pub shared: Arc<[ConversationId]>,
+}
+
+/// A session closed.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Closed {
+    /// Whose.
+    pub user: Arc<User>,
+    /// As in [`Opened`], as it is now.
+    pub shared: Arc<[ConversationId]>,
+}
+
+/// Which of these are online? Answered in their order.
+#[derive(Message)]
+#[rtype(result = "Vec<bool>")]
+pub struct Online(pub Vec<UserId>);
+
+/// See the file's head.
+pub struct Presence {
+    relays: Relays,
+    store: Arc<dyn Store>,
+    clock: Clock,
+    metrics: Metrics,
+    sessions: HashMap<UserId, u32>,
+    /// Last seen, not in the store yet.
+    unsaved: HashMap<UserKey, Timestamp>,
+    saving: bool,
+}
+
+impl Presence {
+    /// With nobody online.
+    pub fn new(relays: Relays, store: Arc<dyn Store>, clock: Clock, metrics: Metrics) -> Self {
+        Self {
+            relays,
+            store,
+            clock,
+            metrics,
+            sessions: HashMap::new(),
+            unsaved: HashMap::new(),
+            saving: false,
+        }
+    }
+
+    fn tell(&self, user: &User, shared: Arc<[ConversationId]>, event: &Event<'_>) {
+        let audience = Audience::Sharing {
+            conversations: shared,
+            except: user.key,
+        };
+        self.relays.offer_all(&Tell {
+            audience,
+            frame: envelope::event(event),
+        });
+    }
+
+    /// Writes who was last seen when, one write at a time: a thousand sessions that close at once are a few writes.
+    fn save(&mut self, ctx: &mut Context<Self>) {
+        if self.saving || self.unsaved.is_empty() {
+            return;
+        }
+        self.saving = true;
+        let seen: Vec<_> = self.unsaved.drain().collect();
+        let store = self.store.clone();
+        let write = async move { store.set_last_seen(&seen).await };
+        ctx.spawn(write.into_actor(self).map(|result, actor, ctx| {
+            actor.saving = false;
+            if let Err(error) = result {
+                log::warn!(target: "parlor::presence", "who was last seen when could not be saved: {error}");
+            } else {
+                actor.save(ctx);
+            }
+        }));
+    }
+}
+
+impl Actor for Presence {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(MAILBOX);
+    }
+}
+
+impl Handler<Opened> for Presence {
+    type Result = ();
+
+    fn handle(&mut self, opened: Opened, _: &mut Self::Context) {
+        let count = self.sessions.entry(opened.user.id.clone()).or_insert(0);
+        *count += 1;
+        if *count == 1 {
+            self.metrics.users_online.inc();
+            self.tell(
+                &opened.user,
+                opened.shared,
+                &Event::UserOnline {
+                    user_id: &opened.user.id,
+                },
+            );
+        }
+    }
+}
+
+impl Handler<Closed> for Presence {
+    type Result = ();
+
+    fn handle(&mut self, closed: Closed, ctx: &mut Self::Context) {
+        let Some(count) = self.sessions.get_mut(&closed.user.id) else {
+            return;
+        };
+        *count -= 1;
+        if *count == 0 {
+            self.sessions.remove(&closed.user.id);
+            self.metrics.users_online.dec();
+            let last_seen_at = self.clock.now();
+            self.unsaved.insert(closed.user.key, last_seen_at);
+            self.save(ctx);
+            self.tell(
+                &closed.user,
+                closed.shared,
+                &Event::UserOffline {
+                    user_id: &closed.user.id,
+                    last_seen_at,
+                },
+            );
+        }
+    }
+}
+
+impl Handler<Online> for Presence {
+    type Result = MessageResult<Online>;
+
+    fn handle(&mut self, asked: Online, _: &mut Self::Context) -> Self::Result {
+        MessageResult(asked.0.iter().map(|id| self.sessions.contains_key(id)).collect())
+    }
+}

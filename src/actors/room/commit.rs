@@ -1,0 +1,474 @@
+//! From the queue to the log and back: one append of a room is on its way at a time, carrying everything that waited; what
+//! comes back is broadcast in the order of its positions, then answered. Until it comes back nobody hears of it.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use actix::{AsyncContext, Context, Handler, WrapFuture, fut::ActorFutureExt};
+use smallvec::SmallVec;
+use tokio::sync::oneshot;
+
+use super::{Pending, Room, Seat, State, submit::Flush};
+use crate::{
+    actors::{
+        persistence::Append,
+        relay::{Ack, Audience, Deliver, Grant, Revoke, SessionRef, Tell},
+        reply::{Answer, Settled},
+    },
+    db::{Appended, ConversationAppend, LogError, NewMessage, Op, Outcome, Refusal},
+    domain::{
+        Content, ConversationId, Message, MessageId, MessageType, Role, Seq, Timestamp, User, UserId, UserKey,
+        conversation::ConversationView,
+    },
+    protocol::{ApiError, Event, envelope, event::RemovalReason},
+};
+
+/// Changes of one room in one append.
+const OPS_AN_APPEND: usize = 1024;
+
+/// What one commit has to say to the relays.
+#[derive(Default)]
+struct Broadcast {
+    span: Option<(Seq, Seq)>,
+    count: u32,
+    /// Answers by worker.
+    acks: Vec<(u16, SmallVec<[Ack; 2]>)>,
+    /// Behind the events: cursors that moved.
+    tells: Vec<Tell>,
+}
+
+impl Broadcast {
+    fn extend(&mut self, seq: Seq) {
+        let first = self.span.map_or(seq, |(first, _)| first);
+        self.span = Some((first, seq));
+        self.count += 1;
+    }
+
+    fn settle(&mut self, settled: Settled) {
+        let Settled::Ack(ack) = settled else { return };
+        match self.acks.iter_mut().find(|(relay, _)| *relay == ack.session.relay) {
+            Some((_, acks)) => acks.push(ack),
+            None => self.acks.push((ack.session.relay, SmallVec::from_iter([ack]))),
+        }
+    }
+}
+
+impl Handler<Flush> for Room {
+    type Result = ();
+
+    fn handle(&mut self, _: Flush, ctx: &mut Self::Context) {
+        self.flushing = false;
+        self.append(ctx);
+    }
+}
+
+impl Room {
+    fn append(&mut self, ctx: &mut Context<Self>) {
+        let State::Open(loaded) = &self.state else { return };
+        if !self.committing.is_empty() || self.pending.is_empty() {
+            return;
+        }
+        let conversation = loaded.conversation.key;
+        let count = self.pending.len().min(OPS_AN_APPEND);
+        self.committing = self.pending.drain(..count).collect();
+        let ops = self.committing.iter().map(|pending| pending.op.clone()).collect();
+        let decided = self.node.append(ConversationAppend { conversation, ops });
+        ctx.spawn(decided.into_actor(self).map(|decided, room, ctx| {
+            let committing = std::mem::take(&mut room.committing);
+            match decided {
+                Ok(appended) => room.committed(committing, appended, ctx),
+                Err(error) => room.failed(committing, &error, ctx),
+            }
+            room.resume_deferred(ctx);
+            room.schedule(ctx);
+        }));
+    }
+
+    /// The log decided: broadcast and answer.
+    fn committed(&mut self, committing: VecDeque<Pending>, appended: Appended, ctx: &mut Context<Self>) {
+        let State::Open(loaded) = &mut self.state else { return };
+        let in_order = appended.before == loaded.head && self.doubt.is_none();
+        if in_order {
+            loaded.head = appended.head;
+        }
+        let mut broadcast = Broadcast::default();
+        for (pending, outcome) in committing.into_iter().zip(appended.outcomes) {
+            self.decided(pending, outcome, in_order, &mut broadcast, ctx);
+        }
+        self.send(broadcast);
+        if !in_order {
+            self.recover(ctx);
+        }
+    }
+
+    /// The log could not say that it committed: nobody is told that it did, and whoever asked may ask again.
+    fn failed(&mut self, committing: VecDeque<Pending>, error: &LogError, ctx: &mut Context<Self>) {
+        for reply in committing.into_iter().filter_map(|pending| pending.reply) {
+            reply.refuse(ApiError::unavailable());
+        }
+        if matches!(error, LogError::Unknown(_)) {
+            self.recover(ctx);
+        }
+    }
+
+    fn decided(
+        &mut self,
+        pending: Pending,
+        outcome: Result<Outcome, Refusal>,
+        in_order: bool,
+        broadcast: &mut Broadcast,
+        ctx: &mut Context<Self>,
+    ) {
+        let Pending { op, reply, .. } = pending;
+        let asked_by = reply.as_ref().and_then(|reply| reply.session());
+        let settled = match outcome {
+            Err(refusal) => {
+                return if let Some(reply) = reply {
+                    reply.refuse(refusal.into())
+                };
+            }
+            Ok(Outcome::Repeated(message)) => {
+                let answer = || Answer::Sent {
+                    message: message.clone(),
+                    repeated: true,
+                };
+                reply.map(|reply| reply.settle(|id| envelope::answer(id, Ok(&answer())), answer))
+            }
+            Ok(Outcome::Sent { id, seq }) => {
+                let Op::Send(new) = &op else { return };
+                let message = self.sent(new, id, seq, in_order, broadcast);
+                let writer = &self.writer;
+                reply.map(|reply| {
+                    reply.settle(
+                        |id| writer.sent_answer(id),
+                        || Answer::Sent {
+                            message: Box::new(message),
+                            repeated: false,
+                        },
+                    )
+                })
+            }
+            Ok(Outcome::Deleted { seq, at, by, already }) => {
+                let Op::Delete { message, .. } = op else { return };
+                if !already && in_order {
+                    self.deleted(message, seq, at, &by, broadcast);
+                }
+                let answer = || Answer::Deleted {
+                    message_id: message,
+                    seq,
+                };
+                reply.map(|reply| reply.settle(|id| envelope::answer(id, Ok(&answer())), answer))
+            }
+            Ok(Outcome::Read {
+                last_read_seq,
+                moved,
+                unread_count,
+            }) => {
+                if moved && let Op::MarkRead { user, at, .. } = op {
+                    broadcast.tells.extend(self.read(user, last_read_seq, at, asked_by));
+                }
+                let answer = || Answer::Read {
+                    last_read_seq,
+                    unread_count,
+                };
+                reply.map(|reply| reply.settle(|id| envelope::answer(id, Ok(&answer())), answer))
+            }
+            Ok(Outcome::Membership { id, seq }) => {
+                // What was said before goes out to those who were members before.
+                self.send(std::mem::take(broadcast));
+                return self.membership(op, reply, id, seq, in_order, broadcast, ctx);
+            }
+        };
+        if let Some(settled) = settled {
+            broadcast.settle(settled);
+        }
+    }
+
+    fn sent(
+        &mut self,
+        new: &NewMessage,
+        id: MessageId,
+        seq: Seq,
+        in_order: bool,
+        broadcast: &mut Broadcast,
+    ) -> Message {
+        let message = Message {
+            id,
+            conversation_id: self.id,
+            seq,
+            change_seq: seq,
+            kind: new.draft.kind,
+            content: Some(new.draft.content.clone()),
+            sender: new.sender.clone(),
+            client_id: new.draft.client_id.clone(),
+            reply_to_id: new.draft.reply_to,
+            reactions: Vec::new(),
+            created_at: new.at,
+            edited_at: None,
+            deleted_at: None,
+        };
+        self.writer.message(&message);
+        if in_order {
+            self.writer.new_message();
+            broadcast.extend(seq);
+        }
+        message
+    }
+
+    fn deleted(&mut self, message: MessageId, seq: Seq, at: Timestamp, by: &UserId, broadcast: &mut Broadcast) {
+        self.writer.event(&Event::MessageDeleted {
+            conversation_id: self.id,
+            seq,
+            message_id: message,
+            deleted_at: at,
+            deleted_by: by,
+        });
+        broadcast.extend(seq);
+    }
+
+    fn read(&self, user: UserKey, upto: Seq, at: Timestamp, except: Option<SessionRef>) -> Option<Tell> {
+        let reader = self.seat(user).ok()?;
+        let event = Event::MessageRead {
+            conversation_id: self.id,
+            user_id: &reader.user.id,
+            last_read_seq: upto,
+            read_at: at,
+        };
+        let audience = Audience::Members {
+            conversation: self.id,
+            except,
+        };
+        Some(Tell {
+            audience,
+            frame: envelope::event(&event),
+        })
+    }
+
+    /// Hands one commit's events and answers to the relays: to those with listeners, and those with somebody to answer.
+    fn send(&mut self, mut broadcast: Broadcast) {
+        let events = self.writer.take();
+        let listening: SmallVec<[u16; 8]> = self.node.relays.listening(self.id).collect();
+        for relay in 0..self.node.relays.len() as u16 {
+            let found = broadcast.acks.iter().position(|(to, _)| *to == relay);
+            let acks = found.map_or_else(SmallVec::new, |found| broadcast.acks.swap_remove(found).1);
+            let span = broadcast.span.filter(|_| listening.contains(&relay));
+            if span.is_some() || !acks.is_empty() {
+                let (conversation, count) = (self.id, broadcast.count);
+                self.node.relays.offer(
+                    relay,
+                    Deliver {
+                        conversation,
+                        span,
+                        events: events.clone(),
+                        count,
+                        acks,
+                    },
+                );
+            }
+        }
+        for tell in broadcast.tells {
+            self.tell(tell);
+        }
+    }
+
+    pub(super) fn tell(&self, tell: Tell) {
+        for relay in self.node.relays.listening(self.id) {
+            self.node.relays.offer(relay, tell.clone());
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one outcome's parts, passed on once")]
+    fn membership(
+        &mut self,
+        op: Op,
+        reply: Option<crate::actors::reply::Reply>,
+        id: MessageId,
+        seq: Seq,
+        in_order: bool,
+        broadcast: &mut Broadcast,
+        ctx: &mut Context<Self>,
+    ) {
+        match op {
+            Op::AddMember {
+                actor,
+                user,
+                role,
+                note,
+                at,
+                ..
+            } => {
+                let note = self.system_message(&actor, note, id, seq, at);
+                let State::Open(loaded) = &mut self.state else { return };
+                loaded.seats.insert(
+                    user.key,
+                    Seat {
+                        user: user.clone(),
+                        role,
+                    },
+                );
+                self.grant(user.key, &note, role);
+                self.announce(&note, in_order, broadcast);
+                broadcast.tells.push(self.member_event(&Event::MemberAdded {
+                    conversation_id: self.id,
+                    user: &user,
+                }));
+                if let Some(reply) = reply {
+                    reply.answer(Answer::Done {});
+                }
+            }
+            Op::RemoveMember {
+                actor,
+                user,
+                heir,
+                note,
+                at,
+                ..
+            } => {
+                let note = self.system_message(&actor, note, id, seq, at);
+                let reason = if actor.key == user.key {
+                    RemovalReason::Left
+                } else {
+                    RemovalReason::Removed
+                };
+                let gone = self.expel(&user, heir, reason, ctx);
+                self.announce(&note, in_order, broadcast);
+                broadcast.tells.push(self.member_event(&Event::MemberRemoved {
+                    conversation_id: self.id,
+                    user: &user,
+                }));
+                // The fence: the answer goes out when every worker has taken the conversation from that user's sessions.
+                ctx.spawn(gone.into_actor(self).map(|_, _, _| {
+                    if let Some(reply) = reply {
+                        reply.answer(Answer::Done {});
+                    }
+                }));
+            }
+            Op::Send(_) | Op::Delete { .. } | Op::MarkRead { .. } => {}
+        }
+    }
+
+    fn member_event(&self, event: &Event<'_>) -> Tell {
+        let audience = Audience::Members {
+            conversation: self.id,
+            except: None,
+        };
+        Tell {
+            audience,
+            frame: envelope::event(event),
+        }
+    }
+
+    fn announce(&mut self, note: &Message, in_order: bool, broadcast: &mut Broadcast) {
+        if in_order {
+            self.writer.message(note);
+            self.writer.new_message();
+            broadcast.extend(note.seq);
+        }
+    }
+
+    fn system_message(&self, actor: &Arc<User>, note: Content, id: MessageId, seq: Seq, at: Timestamp) -> Message {
+        Message {
+            id,
+            conversation_id: self.id,
+            seq,
+            change_seq: seq,
+            kind: MessageType::System,
+            content: Some(note),
+            sender: actor.clone(),
+            client_id: None,
+            reply_to_id: None,
+            reactions: Vec::new(),
+            created_at: at,
+            edited_at: None,
+            deleted_at: None,
+        }
+    }
+
+    /// Lets the sessions of a new member listen from `note` on, and tells them of the conversation.
+    fn grant(&self, user: UserKey, note: &Message, role: Role) {
+        let Ok(loaded) = self.open() else { return };
+        let before = Seq(note.seq.0 - 1);
+        let view = ConversationView {
+            id: self.id,
+            kind: loaded.conversation.kind,
+            name: loaded.conversation.name.clone(),
+            other_user: None,
+            role,
+            member_count: loaded.seats.len() as u32,
+            seq: note.seq,
+            last_message: Some(note.clone()),
+            last_message_at: Some(note.created_at),
+            unread_count: 0,
+            last_read_seq: before,
+            policies: loaded.conversation.policies.clone(),
+            created_at: loaded.conversation.created_at,
+        };
+        let frame = envelope::event(&Event::ConversationCreated { conversation: &view });
+        self.node.relays.offer_all(&Grant {
+            users: Arc::new([user]),
+            conversation: self.id,
+            head: before,
+            frame,
+        });
+    }
+
+    /// Takes a member out of everything this room knows, and the conversation from their sessions: done when the future is.
+    pub(super) fn expel(
+        &mut self,
+        user: &Arc<User>,
+        heir: Option<UserKey>,
+        reason: RemovalReason,
+        ctx: &mut Context<Self>,
+    ) -> impl Future<Output = Vec<()>> + use<> {
+        let event = Event::ConversationRemoved {
+            conversation_id: self.id,
+            reason,
+        };
+        let revoke = Revoke {
+            user: user.key,
+            conversation: self.id,
+            frame: envelope::event(&event),
+        };
+        let gone = self.node.relays.ask_all(revoke);
+        self.forget_viewer(user.key);
+        if let State::Open(loaded) = &mut self.state {
+            loaded.seats.shift_remove(&user.key);
+            if let Some(seat) = heir.and_then(|heir| loaded.seats.get_mut(&heir)) {
+                seat.role = Role::Owner;
+            }
+            if loaded.seats.is_empty() {
+                self.end(ApiError::not_found("conversation"), ctx);
+            }
+        }
+        gone
+    }
+}
+
+impl crate::actors::Node {
+    /// Hands an append to the log and waits for its decision. A queue that is full has committed nothing.
+    pub(super) fn append(
+        &self,
+        append: ConversationAppend,
+    ) -> impl Future<Output = Result<Appended, LogError>> + use<> {
+        let (reply, decided) = oneshot::channel();
+        let offered = self.persistence.try_send(Append { append, reply });
+        async move {
+            match offered {
+                Ok(()) => decided
+                    .await
+                    .unwrap_or_else(|_| Err(LogError::Unknown("the log is gone".into()))),
+                Err(_) => Err(LogError::Unavailable("the queue in front of the log is full".into())),
+            }
+        }
+    }
+}
+
+/// What a relay needs to tell one change again.
+pub(super) fn again(conversation: ConversationId, seq: Seq, events: bytes::Bytes) -> Deliver {
+    Deliver {
+        conversation,
+        span: Some((seq, seq)),
+        events,
+        count: 1,
+        acks: SmallVec::new(),
+    }
+}

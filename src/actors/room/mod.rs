@@ -1,0 +1,247 @@
+//! A conversation in use: the one place through which anything enters it, so that its mailbox gives the order. Started on
+//! demand by the directory (`rooms`), retired when idle, started again from the store after a panic. Owns the membership
+//! (cached), what waits to be committed, who has it open and who types. Broadcasts nothing before its commit; never blocks
+//! its mailbox on the store after the start.
+
+mod commit;
+mod presence;
+mod recover;
+mod submit;
+
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use actix::{
+    Actor, ActorContext, Addr, ArbiterHandle, AsyncContext, Context, Handler, Message, WrapFuture, fut::ActorFutureExt,
+};
+use indexmap::IndexMap;
+use rand::rngs::StdRng;
+use tokio::time::Instant;
+
+pub use presence::{Typing, Unview, View};
+pub use submit::{Request, Submit};
+
+use self::{presence::Viewers, recover::Doubt};
+use super::{Node, relay::Attach, reply::Reply};
+use crate::{
+    db::{Op, RoomState, StoreError},
+    domain::{Conversation, ConversationId, Member, Role, Seq, User, UserKey, limits},
+    protocol::{ApiError, envelope::BatchWriter},
+};
+
+/// Requests that may wait in front of a room; one more is refused with `RATE_LIMITED`.
+const MAILBOX: usize = 1 << 13;
+
+/// How often a room looks after itself.
+const TICK: Duration = Duration::from_secs(1);
+
+/// Something submitted, until it is answered.
+struct Pending {
+    op: Op,
+    /// Taken when it is answered before its time (the store takes too long).
+    reply: Option<Reply>,
+    since: Instant,
+}
+
+/// A member, as the room needs them.
+#[derive(Clone)]
+struct Seat {
+    user: Arc<User>,
+    role: Role,
+}
+
+/// What the room knows of its conversation. The room is the only writer of it on this node.
+struct Loaded {
+    conversation: Conversation,
+    /// Longest-standing first.
+    seats: IndexMap<UserKey, Seat>,
+    /// The position up to which everything was broadcast.
+    head: Seq,
+}
+
+enum State {
+    /// The first look at the store is on its way; the mailbox waits for it.
+    Loading,
+    /// At work.
+    Open(Box<Loaded>),
+    /// Nothing to be done here: why, for whoever asks. The room leaves.
+    Ended(ApiError),
+}
+
+/// See the file's head.
+pub struct Room {
+    node: Arc<Node>,
+    id: ConversationId,
+    after_panic: bool,
+    state: State,
+    /// To be committed next, in order.
+    pending: VecDeque<Pending>,
+    /// On their way to the log, in order; the next ones go when these are decided.
+    committing: VecDeque<Pending>,
+    flushing: bool,
+    /// A membership change is not decided yet: what comes behind it waits here, since who may do what depends on it.
+    deferred: Option<VecDeque<Submit>>,
+    doubt: Doubt,
+    viewers: Viewers,
+    writer: BatchWriter,
+    rng: StdRng,
+    used: Instant,
+    retiring: bool,
+}
+
+impl Room {
+    /// Starts the room of `id` on a thread; it loads itself from the store before it looks into its mailbox.
+    pub(super) fn start_on(
+        thread: &ArbiterHandle,
+        node: Arc<Node>,
+        id: ConversationId,
+        after_panic: bool,
+    ) -> Addr<Self> {
+        Self::start_in_arbiter(thread, move |_| Self {
+            rng: node.entropy.fork(),
+            node,
+            id,
+            after_panic,
+            state: State::Loading,
+            pending: VecDeque::new(),
+            committing: VecDeque::new(),
+            flushing: false,
+            deferred: None,
+            doubt: Doubt::None,
+            viewers: Viewers::default(),
+            writer: BatchWriter::default(),
+            used: Instant::now(),
+            retiring: false,
+        })
+    }
+
+    fn load(&mut self, ctx: &mut Context<Self>) {
+        let (node, id, after_panic) = (self.node.clone(), self.id, self.after_panic);
+        let look = async move {
+            let state = node.store.room_state(id).await?;
+            let attached = if after_panic {
+                node.relays.ask_all(Attach(id)).await
+            } else {
+                Vec::new()
+            };
+            Ok::<_, StoreError>((state, attached))
+        };
+        ctx.wait(look.into_actor(self).map(|loaded, room, ctx| match loaded {
+            Ok((Some(state), attached)) => {
+                room.state = State::Open(Box::new(Loaded::new(state)));
+                if room.after_panic {
+                    room.resume(attached, ctx);
+                }
+            }
+            Ok((None, _)) => room.end(ApiError::not_found("conversation"), ctx),
+            Err(error) => room.end(error.into(), ctx),
+        }));
+    }
+
+    /// There is no more to do here: everybody who asks is told `why`, and the room leaves.
+    fn end(&mut self, why: ApiError, ctx: &mut Context<Self>) {
+        self.state = State::Ended(why);
+        self.retire(ctx);
+    }
+
+    fn retire(&mut self, ctx: &mut Context<Self>) {
+        self.retiring = true;
+        self.node.rooms.retire(self.id, &ctx.address());
+        ctx.notify(Leave);
+    }
+
+    fn idle(&self) -> bool {
+        self.pending.is_empty()
+            && self.committing.is_empty()
+            && self.deferred.is_none()
+            && matches!(self.doubt, Doubt::None)
+            && self.viewers.is_empty()
+    }
+
+    fn tick(&mut self, ctx: &mut Context<Self>) {
+        let now = Instant::now();
+        let patience = Duration::from_millis(limits::ANSWER_WITHIN_MS);
+        for waiting in self.committing.iter_mut().chain(&mut self.pending) {
+            if now.duration_since(waiting.since) >= patience
+                && let Some(reply) = waiting.reply.take()
+            {
+                reply.refuse(ApiError::unavailable());
+            }
+        }
+        if !self.idle() {
+            self.used = now;
+        } else if !self.retiring && now.duration_since(self.used) >= self.node.settings.room_idle {
+            self.retire(ctx);
+        }
+    }
+
+    fn open(&self) -> Result<&Loaded, ApiError> {
+        match &self.state {
+            State::Open(loaded) => Ok(loaded),
+            State::Ended(why) => Err(why.clone()),
+            State::Loading => Err(ApiError::unavailable()),
+        }
+    }
+
+    fn seat(&self, user: UserKey) -> Result<&Seat, ApiError> {
+        self.open()?.seats.get(&user).ok_or_else(ApiError::not_member)
+    }
+}
+
+impl Loaded {
+    fn new(state: RoomState) -> Self {
+        Self {
+            conversation: state.conversation,
+            seats: seats(state.members),
+            head: state.head,
+        }
+    }
+}
+
+fn seats(members: Vec<Member>) -> IndexMap<UserKey, Seat> {
+    members
+        .into_iter()
+        .map(|member| {
+            (
+                member.user.key,
+                Seat {
+                    user: member.user,
+                    role: member.role,
+                },
+            )
+        })
+        .collect()
+}
+
+impl Actor for Room {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(MAILBOX);
+        self.node.metrics.rooms.inc();
+        self.load(ctx);
+        ctx.run_interval(TICK, Self::tick);
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        self.node.metrics.rooms.dec();
+    }
+}
+
+/// Comes back to a retiring room behind what reached its mailbox before it left the directory.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Leave;
+
+impl Handler<Leave> for Room {
+    type Result = ();
+
+    fn handle(&mut self, _: Leave, ctx: &mut Self::Context) {
+        if self.pending.is_empty() && self.committing.is_empty() {
+            ctx.stop();
+        } else {
+            ctx.notify_later(Leave, TICK);
+        }
+    }
+}

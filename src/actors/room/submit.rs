@@ -1,0 +1,244 @@
+//! What members ask a room to change, and whether they may. What passes becomes an op that waits for the next commit.
+
+use std::sync::Arc;
+
+use actix::{AsyncContext, Context, Handler, Message};
+use rand::Rng;
+use tokio::time::Instant;
+
+use super::{Loaded, Pending, Room, Seat};
+use crate::{
+    actors::reply::Reply,
+    db::{NewMessage, Op},
+    domain::{
+        MessageId, Role, Timestamp, User,
+        message::{Draft, SystemNote},
+        permission::{self, Action},
+    },
+    protocol::{ApiError, ErrorCode, command::ReadUpTo},
+};
+
+/// Changes that may wait behind the commit that is on its way; one more is refused with `RATE_LIMITED`.
+const PENDING: usize = 1 << 13;
+
+/// A member (or somebody who thinks so) wants something changed.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Submit {
+    /// Who.
+    pub by: Arc<User>,
+    /// What.
+    pub request: Request,
+    /// Where the answer goes.
+    pub reply: Reply,
+}
+
+/// What may be asked.
+pub enum Request {
+    /// Append a message.
+    Send(Draft),
+    /// Delete a message.
+    Delete(MessageId),
+    /// Move one's read cursor.
+    MarkRead(ReadUpTo),
+    /// Add this user as a member.
+    Add(Arc<User>),
+    /// Remove this user.
+    Remove(Arc<User>),
+    /// Leave.
+    Leave,
+}
+
+impl Handler<Submit> for Room {
+    type Result = ();
+
+    fn handle(&mut self, submit: Submit, ctx: &mut Self::Context) {
+        self.used = Instant::now();
+        if let Some(deferred) = &mut self.deferred {
+            if deferred.len() >= PENDING {
+                submit
+                    .reply
+                    .refuse(ApiError::rate_limited(super::TICK.as_millis() as u64));
+            } else {
+                deferred.push_back(submit);
+            }
+            return;
+        }
+        self.take_in(submit, ctx);
+    }
+}
+
+impl Room {
+    /// Checks a request and queues it for the next commit.
+    pub(super) fn take_in(&mut self, submit: Submit, ctx: &mut Context<Self>) {
+        if self.pending.len() >= PENDING {
+            submit
+                .reply
+                .refuse(ApiError::rate_limited(super::TICK.as_millis() as u64));
+            return;
+        }
+        #[cfg(feature = "faults")]
+        if let Request::Send(draft) = &submit.request {
+            assert!(
+                draft.content.as_str() != "!!parlor-fault-panic-room",
+                "a test asked this room to panic"
+            );
+        }
+        let (at, random) = (self.node.clock.now(), self.rng.next_u64());
+        let op = self
+            .open()
+            .and_then(|room| room.op(&submit.by, submit.request, at, random));
+        match op {
+            Ok(op) => {
+                if matches!(op, Op::AddMember { .. } | Op::RemoveMember { .. }) {
+                    self.deferred = Some(Default::default());
+                }
+                if matches!(op, Op::Send(_)) {
+                    self.stop_typing(submit.by.key);
+                }
+                self.pending.push_back(Pending {
+                    op,
+                    reply: Some(submit.reply),
+                    since: Instant::now(),
+                });
+                self.schedule(ctx);
+            }
+            Err(error) => submit.reply.refuse(error),
+        }
+    }
+
+    /// Sends what is pending to the log behind what still waits in the mailbox, unless something is on its way already.
+    pub(super) fn schedule(&mut self, ctx: &mut Context<Self>) {
+        if self.committing.is_empty() && !self.flushing && !self.pending.is_empty() {
+            self.flushing = true;
+            ctx.notify(Flush);
+        }
+    }
+
+    /// Takes in what waited for a membership change to be decided, up to the next one.
+    pub(super) fn resume_deferred(&mut self, ctx: &mut Context<Self>) {
+        let Some(mut waiting) = self.deferred.take() else {
+            return;
+        };
+        while let Some(submit) = waiting.pop_front() {
+            self.take_in(submit, ctx);
+            if let Some(deferred) = &mut self.deferred {
+                deferred.append(&mut waiting);
+                return;
+            }
+        }
+    }
+}
+
+impl Loaded {
+    fn op(&self, by: &Arc<User>, request: Request, at: Timestamp, random: u64) -> Result<Op, ApiError> {
+        let Seat { role, .. } = *self.seats.get(&by.key).ok_or_else(ApiError::not_member)?;
+        let kind = self.conversation.kind;
+        let check =
+            |action| permission::allowed(kind, role, action).map_err(|why| ApiError::new(ErrorCode::Forbidden, why));
+        Ok(match request {
+            Request::Send(draft) => {
+                check(Action::Send)?;
+                Op::Send(Arc::new(NewMessage {
+                    sender: by.clone(),
+                    draft,
+                    at,
+                    random,
+                }))
+            }
+            Request::Delete(message) => {
+                check(Action::DeleteOwn)?;
+                Op::Delete {
+                    message,
+                    by: by.clone(),
+                    moderator: check(Action::DeleteOthers).is_ok(),
+                    at,
+                }
+            }
+            Request::MarkRead(upto) => Op::MarkRead { user: by.key, upto, at },
+            Request::Add(user) => {
+                check(Action::AddMember)?;
+                let note = note(
+                    "member_added",
+                    &user,
+                    format!("{} added {}", by.display_name, user.display_name),
+                );
+                Op::AddMember {
+                    actor: by.clone(),
+                    user,
+                    role: Role::Member,
+                    note,
+                    at,
+                    random,
+                }
+            }
+            Request::Remove(user) if user.key == by.key => self.leave(by, at, random).and_then(|op| {
+                check(Action::Leave)?;
+                Ok(op)
+            })?,
+            Request::Remove(user) => {
+                let target = self.seats.get(&user.key).map(|seat| seat.role);
+                // Whoever may not remove anybody learns no more than that.
+                check(Action::Remove(target.unwrap_or(Role::Member)))?;
+                target.ok_or(ApiError::new(ErrorCode::NotFound, "this user is not a member"))?;
+                let note = note(
+                    "member_removed",
+                    &user,
+                    format!("{} removed {}", by.display_name, user.display_name),
+                );
+                Op::RemoveMember {
+                    actor: by.clone(),
+                    user,
+                    heir: None,
+                    note,
+                    at,
+                    random,
+                }
+            }
+            Request::Leave => {
+                check(Action::Leave)?;
+                self.leave(by, at, random)?
+            }
+        })
+    }
+
+    /// An owner who leaves hands over to the longest-standing admin, otherwise to the longest-standing member.
+    fn leave(&self, by: &Arc<User>, at: Timestamp, random: u64) -> Result<Op, ApiError> {
+        let owns = self.seats.get(&by.key).is_some_and(|seat| seat.role == Role::Owner);
+        let mut others = self.seats.values().filter(|seat| seat.user.key != by.key);
+        let heir = owns
+            .then(|| {
+                others
+                    .clone()
+                    .find(|seat| seat.role == Role::Admin)
+                    .or_else(|| others.next())
+            })
+            .flatten();
+        let text = match heir {
+            Some(heir) => format!("{} left; {} is the owner now", by.display_name, heir.user.display_name),
+            None => format!("{} left", by.display_name),
+        };
+        Ok(Op::RemoveMember {
+            actor: by.clone(),
+            user: by.clone(),
+            heir: heir.map(|heir| heir.user.key),
+            note: note("member_left", by, text),
+            at,
+            random,
+        })
+    }
+}
+
+fn note(event: &'static str, user: &User, text: String) -> crate::domain::Content {
+    SystemNote {
+        event,
+        user_id: user.id.clone(),
+        text,
+    }
+    .into_content()
+}
+
+/// Comes back to the room behind what waits in its mailbox, so that all of it goes into the next commit.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct Flush;

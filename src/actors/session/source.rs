@@ -1,0 +1,35 @@
+//! The way in from one client, as a session sees it: whole texts and the signs of a connection's life. Implemented by
+//! `http` for sockets, and by tests.
+
+use std::{
+    io,
+    task::{Context, Poll},
+};
+
+use crate::protocol::CloseCode;
+
+/// Something that came from the client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Input<'a> {
+    /// A whole message.
+    Text(&'a str),
+    /// It asks whether we are there; to be answered with the same payload.
+    Ping(&'a [u8]),
+    /// It is there.
+    Pong,
+    /// It said goodbye.
+    Close,
+    /// It broke the transport's rules: the connection is to be closed with this code.
+    Violation(CloseCode),
+}
+
+/// See the file's head.
+pub trait Source {
+    /// Reads once, handing everything complete to `take`, which says whether it wants more; what is left after it said no
+    /// is dropped with the connection. `Ok(())` may mean that nothing was complete yet. An error (the end of the stream
+    /// too) means that nothing will ever come again.
+    fn poll_read(&mut self, cx: &mut Context<'_>, take: &mut dyn FnMut(Input<'_>) -> bool) -> Poll<io::Result<()>>;
+
+    /// Throws away what comes. `Ready` when nothing will ever come again.
+    fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<()>;
+}

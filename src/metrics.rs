@@ -1,0 +1,71 @@
+//! What operators see of the node, counted where it happens. Rendered by `http` (Prometheus text and JSON); imports
+//! nothing of ours.
+
+use std::sync::atomic::{AtomicI64, AtomicU64};
+
+use prometheus_client::{
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    registry::Registry,
+};
+
+/// A counter.
+pub type Count = Counter<u64, AtomicU64>;
+/// A figure that goes up and down.
+pub type Level = Gauge<i64, AtomicI64>;
+/// Counters told apart by one label.
+pub type CountBy = Family<[(&'static str, &'static str); 1], Count>;
+
+macro_rules! metrics {
+    ($($name:ident: $kind:ty = $make:expr, $text:literal;)*) => {
+        /// Every figure, once; the names on the wire are `parlor_` and the field's.
+        #[derive(Debug, Clone)]
+        pub struct Metrics { $(#[doc = $text] pub $name: $kind,)* }
+
+        impl Default for Metrics {
+            fn default() -> Self {
+                Self { $($name: $make,)* }
+            }
+        }
+
+        impl Metrics {
+            /// A registry that renders all of them.
+            pub fn registry(&self) -> Registry {
+                let mut registry = Registry::with_prefix("parlor");
+                $(registry.register(stringify!($name), $text, self.$name.clone());)*
+                registry
+            }
+        }
+    };
+}
+
+metrics! {
+    sessions: Level = Level::default(), "Open sessions";
+    sessions_opened: Count = Count::default(), "Sessions opened since the start";
+    sessions_closed: CountBy = CountBy::default(), "Sessions closed by the server, by close code";
+    sessions_panicked: Count = Count::default(), "Sessions that ended by a panic";
+    users_online: Level = Level::default(), "Users with at least one session";
+    rooms: Level = Level::default(), "Conversations in use";
+    rooms_started: Count = Count::default(), "Rooms started";
+    rooms_panicked: Count = Count::default(), "Rooms that ended by a panic and were started again";
+    rooms_recovered: Count = Count::default(), "Times a room read the log again because it doubted what it had broadcast";
+    messages: Count = Count::default(), "Messages committed";
+    messages_repeated: Count = Count::default(), "Sends answered with an earlier message because of their clientId";
+    changes: Count = Count::default(), "Durable changes committed, messages among them";
+    commits: Count = Count::default(), "Transactions committed by the log";
+    commits_failed: CountBy = CountBy::default(), "Transactions that failed, by what is known of their outcome";
+    commit_seconds: Histogram = seconds(), "How long a transaction of the log took";
+    commit_ops: Histogram = Histogram::new([1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 2048.0, 4096.0]), "Changes in one transaction";
+    append_queue: Level = Level::default(), "Changes waiting for the log";
+    deliveries: Count = Count::default(), "Events put into sessions' outboxes";
+    volatile_dropped: Count = Count::default(), "Typing and presence notices dropped for slow readers";
+    relays_overflowed: Count = Count::default(), "Times a relay's mailbox was full and its sessions were closed";
+    refused: CountBy = CountBy::default(), "Requests refused, by error code";
+    http_requests: CountBy = CountBy::default(), "HTTP requests answered, by class of status";
+    http_seconds: Histogram = seconds(), "How long HTTP requests took";
+}
+
+fn seconds() -> Histogram {
+    Histogram::new([
+        0.000_5, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0,
+    ])
+}
