@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod actors;
+pub mod app;
 pub mod auth;
 pub mod config;
 pub mod db;

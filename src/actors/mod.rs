@@ -3,6 +3,7 @@
 //! no HTTP, no SQL, no sockets (a session writes to a `Wire`).
 
 pub mod commands;
+pub mod janitor;
 pub mod node;
 pub mod outbox;
 pub mod persistence;

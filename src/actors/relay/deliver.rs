@@ -133,6 +133,11 @@ pub struct TokenRevoked(pub Arc<str>);
 #[rtype(result = "()")]
 pub struct Drain(pub CloseCode);
 
+/// No session reads further requests from now on; answered with how many requests are not answered yet.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "u32")]
+pub struct Quiesce;
+
 /// An administrator wants a session gone; answered with whether it was here.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "bool")]
@@ -346,6 +351,20 @@ impl Handler<TokenRevoked> for Relay {
         for entry in sessions.iter().filter(|entry| **entry.token_key.borrow() == *revoked.0) {
             entry.close(CloseCode::Unauthorized);
         }
+    }
+}
+
+impl Handler<Quiesce> for Relay {
+    type Result = u32;
+
+    fn handle(&mut self, _: Quiesce, _: &mut Self::Context) -> u32 {
+        self.local.quiet.set(true);
+        self.local
+            .sessions
+            .borrow()
+            .values()
+            .map(|entry| entry.unanswered.get())
+            .sum()
     }
 }
 

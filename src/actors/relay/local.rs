@@ -131,6 +131,8 @@ pub struct Local {
     pub(super) withdrawn: RefCell<IndexSet<(UserKey, ConversationId)>>,
     /// Sessions being set up.
     settling: Cell<u32>,
+    /// No session reads further requests: the server is going away.
+    pub quiet: Cell<bool>,
 }
 
 impl Local {
@@ -144,6 +146,7 @@ impl Local {
             conversations: RefCell::default(),
             withdrawn: RefCell::default(),
             settling: Cell::new(0),
+            quiet: Cell::new(false),
         }
     }
 

@@ -20,7 +20,7 @@ use indexmap::IndexMap;
 
 pub use deliver::{
     Ack, Attach, Attached, Audience, ConnectedSession, Deliver, Disconnect, Drain, Grant, ListSessions, ProfileChanged,
-    Revoke, Tell, TokenRevoked,
+    Quiesce, Revoke, Tell, TokenRevoked,
 };
 pub use local::{Entry, Local, SessionRef};
 

@@ -168,7 +168,7 @@ impl Io {
     fn read(&mut self, session: &mut Session, ctx: &mut Context<Session>, task: &mut TaskContext<'_>) -> Poll<()> {
         for _ in 0..READS_A_TURN {
             // A client with too much unanswered is read no further: TCP tells it to wait.
-            if self.deaf || session.entry.unanswered.get() >= UNANSWERED_MAX {
+            if self.deaf || session.local.quiet.get() || session.entry.unanswered.get() >= UNANSWERED_MAX {
                 return Poll::Pending;
             }
             let entry = session.entry.clone();

@@ -1,0 +1,185 @@
+//! Puts the parts together, runs them, and takes them apart in the right order. Called by `cli` (`parlor serve`) and by
+//! tests that want a server in their own process; decides nothing else.
+
+use std::{io::Write, net::TcpListener, path::Path, sync::Arc, time::Duration};
+
+use actix::Actor;
+use actix_rt::{Arbiter, ArbiterHandle, System};
+use actix_web::web;
+use tokio::sync::oneshot;
+
+use crate::{
+    actors::{
+        Node,
+        janitor::Janitor,
+        node::Settings,
+        persistence::{Persistence, WhenIdle},
+        presence::Presence,
+        relay::{Drain, Quiesce, Relays},
+        rooms::Rooms,
+    },
+    auth::{Authenticator, Passwords, RateLimits, Revoked, Tokens},
+    config::Config,
+    db::sqlite::{self, Closer, Sqlite, SqliteOptions},
+    domain::{Clock, Entropy},
+    http::{State, server},
+    metrics::Metrics,
+    protocol::{CloseCode, event::Limits},
+};
+
+/// Passwords hashed at once: each takes 19 MiB and tens of milliseconds of one core.
+const PASSWORDS_AT_ONCE: usize = 2;
+
+/// How long the drain waits for answers under way, and then for clients to say goodbye. With the time that HTTP gets to
+/// finish (`http::server`), the process is gone within 10 s.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(4);
+/// See [`ANSWERS_WITHIN`].
+const GOODBYES_WITHIN: Duration = Duration::from_secs(2);
+
+/// Runs the server until it is told to stop (SIGTERM, SIGINT). Blocks.
+///
+/// # Errors
+/// A sentence for the operator: why it could not start.
+pub fn serve(config: Config) -> Result<(), String> {
+    make_data_dir(&config.data_dir)?;
+    let sqlite = sqlite::open(SqliteOptions::new(config.sqlite_path())).map_err(|error| error.to_string())?;
+    let listener =
+        TcpListener::bind(config.listen).map_err(|error| format!("cannot listen on {}: {error}", config.listen))?;
+    let closer = System::new().block_on(run(config, sqlite, listener))?;
+    closer.close();
+    log::info!(target: "parlor", "stopped");
+    Ok(())
+}
+
+fn make_data_dir(dir: &Path) -> Result<(), String> {
+    std::fs::create_dir_all(dir).map_err(|error| format!("cannot make the data directory {}: {error}", dir.display()))
+}
+
+async fn run(config: Config, sqlite: Sqlite, listener: TcpListener) -> Result<Closer, String> {
+    let Sqlite { store, log, closer } = sqlite;
+    let address = listener.local_addr().map_err(|error| error.to_string())?;
+    let clock = Clock::System;
+    let tokens = Arc::new(Tokens::open(&config.jwt, &config.data_dir, clock.clone())?);
+    let revoked = Arc::new(
+        Revoked::load(store.clone(), clock.clone())
+            .await
+            .map_err(|error| error.to_string())?,
+    );
+    let metrics = Metrics::default();
+    let relays = Relays::new(config.workers);
+    let threads: Vec<ArbiterHandle> = (0..config.room_threads.max(1))
+        .map(|_| Arbiter::new().handle())
+        .collect();
+    let persistence = {
+        let metrics = metrics.clone();
+        Persistence::start_in_arbiter(&Arbiter::new().handle(), move |_| Persistence::new(log, metrics))
+    };
+    let presence = {
+        let presence = Presence::new(relays.clone(), store.clone(), clock.clone(), metrics.clone());
+        Presence::start_in_arbiter(&threads[0], move |_| presence)
+    };
+    let node = Arc::new(Node {
+        id: config.node_id.clone(),
+        started_at: clock.now(),
+        authenticator: Arc::new(Authenticator::new(
+            tokens.clone(),
+            store.clone(),
+            revoked.clone(),
+            clock.clone(),
+        )),
+        store,
+        persistence,
+        presence,
+        relays,
+        rooms: Rooms::new(threads),
+        rates: Arc::new(RateLimits::new(&config.rates)),
+        clock,
+        entropy: Entropy::system(),
+        metrics,
+        settings: settings(&config),
+    });
+    Janitor {
+        node: node.clone(),
+        revoked: revoked.clone(),
+    }
+    .start();
+    let passwords = Arc::new(Passwords::new(PASSWORDS_AT_ONCE)?);
+    let state = web::Data::new(State::new(node, tokens, revoked, passwords, config));
+    let server = server::listen(state.clone(), listener).map_err(|error| error.to_string())?;
+    let handle = server.handle();
+    let serving = actix_rt::spawn(server);
+    announce(address, &state);
+    told_to_stop().await?;
+    drain(&state).await;
+    handle.stop(true).await;
+    let _ = serving.await;
+    settle(&state.node).await;
+    Ok(closer)
+}
+
+fn settings(config: &Config) -> Settings {
+    Settings {
+        heartbeat: config.heartbeat,
+        heartbeat_timeout: config.heartbeat_timeout,
+        room_idle: config.room_idle,
+        outbox_bytes: config.outbox_bytes,
+        limits: Limits::with_rates(config.rates.messages_per_second, config.rates.events_per_second),
+    }
+}
+
+/// What scripts wait for, and what a person wants to know next.
+fn announce(address: std::net::SocketAddr, state: &State) {
+    let mut out = std::io::stdout().lock();
+    // A closed standard output is no reason not to serve.
+    let _ = writeln!(out, "Parlor is listening on http://{address}");
+    let _ = writeln!(out, "  data      {}", state.config.data_dir.display());
+    let _ = writeln!(
+        out,
+        "  chat      parlor token alice   gives a token; GET /ws?token=… talks"
+    );
+    let _ = writeln!(out, "  API       http://{address}/api/openapi.json");
+    let _ = writeln!(out, "  stop      Ctrl-C");
+    let _ = out.flush();
+}
+
+async fn told_to_stop() -> Result<(), String> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate()).map_err(|error| error.to_string())?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| error.to_string())?;
+    tokio::select! {
+        _ = terminate.recv() => log::info!(target: "parlor", "SIGTERM: draining"),
+        _ = interrupt.recv() => log::info!(target: "parlor", "SIGINT: draining"),
+    }
+    Ok(())
+}
+
+/// No new sessions; answers under way go out; then everybody is told to come back later.
+async fn drain(state: &State) {
+    state.drain();
+    let relays = &state.node.relays;
+    let answered = async {
+        while relays.ask_all(Quiesce).await.into_iter().sum::<u32>() > 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    if tokio::time::timeout(ANSWERS_WITHIN, answered).await.is_err() {
+        log::warn!(target: "parlor", "some requests were not answered in time");
+    }
+    relays.ask_all(Drain(CloseCode::Restarting)).await;
+    let gone = async {
+        while state.node.metrics.sessions.get() > 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    if tokio::time::timeout(GOODBYES_WITHIN, gone).await.is_err() {
+        log::info!(target: "parlor", "{} clients did not say goodbye", state.node.metrics.sessions.get());
+    }
+}
+
+/// Waits until what was handed to the log is committed.
+async fn settle(node: &Node) {
+    let (idle, committed) = oneshot::channel();
+    if node.persistence.send(WhenIdle(idle)).await.is_ok() {
+        let _ = committed.await;
+    }
+}
