@@ -8,6 +8,8 @@ mod origin;
 mod password;
 mod rates;
 mod revoked;
+#[cfg(test)]
+mod tests;
 mod token;
 
 pub use identify::{Authenticator, Identity};

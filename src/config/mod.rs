@@ -1,10 +1,28 @@
 //! What an operator may set, parsed and checked. Read by `app`, `cli` and whatever they hand parts of it to; never changes
 //! after the start.
+//!
+//! Every setting is one row of [`SETTINGS`]; flags, environment variables, `parlor.toml` and the annotated default are
+//! derived from it. Later wins: defaults, `parlor.toml`, environment, flags.
+
+mod annotated;
+mod file;
+mod load;
+mod origin;
+mod parse;
+mod settings;
+mod similar;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
+pub use annotated::annotated;
+pub use load::{Loaded, Sources, load};
+pub use settings::{SETTINGS, Setting};
+
+/// What the SQLite file is called in the data directory, unless `database_url` says otherwise.
+const SQLITE_FILE: &str = "parlor.sqlite3";
+
 /// Every setting. See [`crate::config`] for where each comes from.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Config {
     /// Where to listen; port 0 picks a free one.
     pub listen: SocketAddr,
@@ -20,7 +38,8 @@ pub struct Config {
     pub node_id: String,
     /// Who may sign tokens.
     pub jwt: JwtConfig,
-    /// Origins from which a cookie is honoured, beside the server's own; also who may call across origins.
+    /// Origins from which a cookie is honoured, beside the server's own; also who may call across origins. As browsers send
+    /// them: `scheme://host[:port]` in lower case, without a default port; never `*`.
     pub allowed_origins: Vec<String>,
     /// Whether people may register.
     pub registration: Registration,
@@ -28,7 +47,7 @@ pub struct Config {
     pub rates: Rates,
     /// After how much silence the server pings.
     pub heartbeat: Duration,
-    /// After how much silence it closes with 4408.
+    /// After how much silence it closes with 4408; longer than `heartbeat`.
     pub heartbeat_timeout: Duration,
     /// After how much idleness a room retires.
     pub room_idle: Duration,
@@ -79,6 +98,42 @@ pub struct Rates {
     pub logins_per_minute: u32,
 }
 
+impl Config {
+    /// Where the SQLite file is.
+    pub fn sqlite_path(&self) -> PathBuf {
+        match self
+            .database_url
+            .as_deref()
+            .and_then(|url| url.strip_prefix("sqlite://"))
+        {
+            Some(path) => PathBuf::from(path),
+            None => self.data_dir.join(SQLITE_FILE),
+        }
+    }
+}
+
+/// Without what is secret: the metrics token, and the database's URL, which may hold a password.
+impl std::fmt::Debug for Config {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Config")
+            .field("listen", &self.listen)
+            .field("data_dir", &self.data_dir)
+            .field("workers", &self.workers)
+            .field("room_threads", &self.room_threads)
+            .field("node_id", &self.node_id)
+            .field("jwt", &self.jwt)
+            .field("allowed_origins", &self.allowed_origins)
+            .field("registration", &self.registration)
+            .field("rates", &self.rates)
+            .field("heartbeat", &self.heartbeat)
+            .field("heartbeat_timeout", &self.heartbeat_timeout)
+            .field("room_idle", &self.room_idle)
+            .field("outbox_bytes", &self.outbox_bytes)
+            .field("max_connections", &self.max_connections)
+            .finish_non_exhaustive()
+    }
+}
+
 impl std::fmt::Debug for JwtConfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("JwtConfig")
@@ -87,3 +142,6 @@ impl std::fmt::Debug for JwtConfig {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

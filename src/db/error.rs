@@ -16,6 +16,24 @@ pub enum StoreError {
     Broken(String),
 }
 
+/// An error of a statement, outside of COMMIT: nothing was changed by it.
+impl From<diesel::result::Error> for StoreError {
+    fn from(error: diesel::result::Error) -> Self {
+        use diesel::result::{DatabaseErrorKind, Error};
+        match error {
+            Error::DatabaseError(
+                DatabaseErrorKind::UniqueViolation
+                | DatabaseErrorKind::NotNullViolation
+                | DatabaseErrorKind::CheckViolation
+                | DatabaseErrorKind::ForeignKeyViolation,
+                info,
+            ) => Self::Broken(info.message().to_owned()),
+            Error::DatabaseError(_, info) => Self::Unavailable(info.message().to_owned()),
+            other => Self::Broken(other.to_string()),
+        }
+    }
+}
+
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         log::warn!(target: "parlor::db", "{error}");

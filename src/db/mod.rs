@@ -3,7 +3,13 @@
 
 mod append;
 mod error;
+mod position;
+mod query;
+mod rows;
+mod schema;
+pub mod sqlite;
 mod store;
+mod types;
 
 pub use append::{Appended, ConversationAppend, Log, LogError, NewMessage, Op, Outcome, Refusal};
 pub use error::StoreError;

@@ -1,30 +1,35 @@
 -- The engine's first schema. Times are milliseconds since 1970 (UTC). `key` columns are the store's own row numbers;
--- `id` columns are what clients see.
+-- `id` columns are what clients see. No foreign keys: one writer keeps the rows together, `parlor verify` checks them.
 
 CREATE TABLE meta (
     name TEXT NOT NULL PRIMARY KEY,
     value TEXT NOT NULL
-);
+) WITHOUT ROWID;
 
 CREATE TABLE users (
     key INTEGER NOT NULL PRIMARY KEY,
     id TEXT NOT NULL UNIQUE,
     name TEXT NOT NULL,
+    -- Lower case (of all scripts, which SQLite's own comparison does not know), for prefix search.
+    name_folded TEXT NOT NULL,
     -- Lower case, only for those who registered here: unique among them. NULL for users of an embedding product.
     login TEXT UNIQUE,
     display_name TEXT NOT NULL,
+    display_name_folded TEXT NOT NULL,
     avatar_url TEXT,
     password_hash TEXT,
     is_admin BOOLEAN NOT NULL DEFAULT FALSE,
     created_at BIGINT NOT NULL,
     last_seen_at BIGINT
 );
-CREATE INDEX users_by_name ON users (name COLLATE NOCASE);
+CREATE INDEX users_by_name ON users (name_folded);
+-- With the name: search orders what it finds by name, from the index alone.
+CREATE INDEX users_by_display_name ON users (display_name_folded, name_folded);
 
 CREATE TABLE revoked_tokens (
     jti TEXT NOT NULL PRIMARY KEY,
     expires_at BIGINT NOT NULL
-);
+) WITHOUT ROWID;
 
 CREATE TABLE conversations (
     -- Below 2^31: the high half of a position.
@@ -48,7 +53,8 @@ CREATE TABLE conversations (
     UNIQUE (direct_low, direct_high)
 );
 
--- The counter row of a conversation, apart from the wide row beside it: every commit writes it.
+-- The counter row of a conversation, apart from the wide row beside it: every commit reads and writes it, and nothing else
+-- of the conversation.
 CREATE TABLE heads (
     conversation_key INTEGER NOT NULL PRIMARY KEY,
     -- The last seq given; 0 before the first.
@@ -56,7 +62,11 @@ CREATE TABLE heads (
     -- The seq of the newest message, 0 while there is none.
     last_message_seq BIGINT NOT NULL,
     -- When the newest message was sent, or the conversation was made.
-    active_at BIGINT NOT NULL
+    active_at BIGINT NOT NULL,
+    -- How many rows `members` has.
+    member_count INTEGER NOT NULL,
+    -- Whether conversations.deleted_at is set.
+    deleted BOOLEAN NOT NULL DEFAULT FALSE
 );
 
 CREATE TABLE members (

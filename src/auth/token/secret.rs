@@ -53,12 +53,12 @@ pub(super) fn read_or_make(data_dir: &Path) -> Result<String, String> {
 /// a secret, and none replaces one that is in use.
 fn make(data_dir: &Path, path: &Path) -> io::Result<()> {
     create_private_dir(data_dir)?;
-    let mut bytes = [0; 32];
-    SysRng.try_fill_bytes(&mut bytes).map_err(io::Error::other)?;
-    let beside = data_dir.join(format!(".jwt.secret.{}", std::process::id()));
-    let _ = fs::remove_file(&beside);
+    let (mut secret, mut suffix) = ([0; 32], [0; 9]);
+    SysRng.try_fill_bytes(&mut secret).map_err(io::Error::other)?;
+    SysRng.try_fill_bytes(&mut suffix).map_err(io::Error::other)?;
+    let beside = data_dir.join(format!(".jwt.secret.{}", base64url::encode(&suffix)));
     let mut file = private_file().open(&beside)?;
-    file.write_all(base64url::encode(&bytes).as_bytes())?;
+    file.write_all(base64url::encode(&secret).as_bytes())?;
     file.write_all(b"\n")?;
     file.sync_all()?;
     let placed = match fs::hard_link(&beside, path) {

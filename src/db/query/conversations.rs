@@ -1,0 +1,108 @@
+//! Where it is said, and who belongs there.
+
+use diesel::{dsl::auto_type, prelude::*};
+
+use super::users::{USER, UserColumns};
+use crate::db::{
+    schema::{conversations, heads, members, users},
+    types::Id,
+};
+
+/// The columns of a `ConversationRow`.
+pub type ConversationColumns = (
+    conversations::key,
+    conversations::id,
+    conversations::kind,
+    conversations::name,
+    conversations::password_hash,
+    conversations::max_members,
+    conversations::retention_seconds,
+    conversations::slow_mode_seconds,
+    conversations::created_at,
+);
+/// See [`ConversationColumns`].
+pub const CONVERSATION: ConversationColumns = (
+    conversations::key,
+    conversations::id,
+    conversations::kind,
+    conversations::name,
+    conversations::password_hash,
+    conversations::max_members,
+    conversations::retention_seconds,
+    conversations::slow_mode_seconds,
+    conversations::created_at,
+);
+
+/// The one of this id, unless it is deleted.
+#[auto_type]
+pub fn by_id(id: Id) -> _ {
+    let columns: ConversationColumns = CONVERSATION;
+    conversations::table
+        .filter(conversations::id.eq(id))
+        .filter(conversations::deleted_at.is_null())
+        .select(columns)
+}
+
+/// The one of this key, deleted or not.
+#[auto_type]
+pub fn by_key(key: i64) -> _ {
+    let columns: ConversationColumns = CONVERSATION;
+    conversations::table.filter(conversations::key.eq(key)).select(columns)
+}
+
+/// The direct one of these two.
+#[auto_type]
+pub fn direct(low: i64, high: i64) -> _ {
+    let columns: ConversationColumns = CONVERSATION;
+    conversations::table
+        .filter(conversations::direct_low.eq(low))
+        .filter(conversations::direct_high.eq(high))
+        .select(columns)
+}
+
+/// Everybody in it: a user, role, joined_at, last_read_seq; longest-standing first, of those who came at once the higher
+/// role first.
+#[auto_type]
+pub fn members_of(conversation: i64) -> _ {
+    let columns: UserColumns = USER;
+    members::table
+        .inner_join(users::table.on(users::key.eq(members::user_key)))
+        .filter(members::conversation_key.eq(conversation))
+        .order((members::joined_at.asc(), members::role.desc(), members::user_key.asc()))
+        .select((columns, members::role, members::joined_at, members::last_read_seq))
+}
+
+/// What somebody is in it.
+#[auto_type]
+pub fn role(conversation: i64, user: i64) -> _ {
+    members::table
+        .filter(members::conversation_key.eq(conversation))
+        .filter(members::user_key.eq(user))
+        .select(members::role)
+}
+
+/// Every conversation somebody is in: key, id, kind.
+#[auto_type]
+pub fn of_user(user: i64) -> _ {
+    members::table
+        .inner_join(conversations::table.on(conversations::key.eq(members::conversation_key)))
+        .filter(members::user_key.eq(user))
+        .filter(conversations::deleted_at.is_null())
+        .select((conversations::key, conversations::id, conversations::kind))
+}
+
+/// The last seq of it.
+#[auto_type]
+pub fn head(conversation: i64) -> _ {
+    heads::table
+        .filter(heads::conversation_key.eq(conversation))
+        .select(heads::seq)
+}
+
+/// The last seqs of these: key, seq.
+#[auto_type]
+pub fn heads_of(keys: Vec<i64>) -> _ {
+    heads::table
+        .filter(heads::conversation_key.eq_any(keys))
+        .select((heads::conversation_key, heads::seq))
+}

@@ -1,0 +1,147 @@
+//! Coming and going.
+
+use diesel::{
+    prelude::*,
+    sql_types::{BigInt, SmallInt},
+};
+
+use super::{Decision, Turn};
+use crate::{
+    db::{
+        Outcome, Refusal, StoreError, query,
+        rows::{self, ConversationRow},
+        sqlite::statement::statement,
+    },
+    domain::{Content, Kind, Role, Timestamp, UserKey, limits},
+};
+
+impl<'b> Turn<'_, 'b> {
+    pub(super) fn add_member(
+        &mut self,
+        user: UserKey,
+        role: Role,
+        actor: UserKey,
+        note: &'b Content,
+        at: Timestamp,
+        random: u64,
+    ) -> Decision {
+        if self.role(user)?.is_some() {
+            return Ok(Err(Refusal::AlreadyMember));
+        }
+        if self.is_full()? {
+            return Ok(Err(Refusal::Full));
+        }
+        let Some(seq) = self.next() else {
+            return Ok(Err(Refusal::Ended));
+        };
+        NewMember {
+            conversation: self.key.0,
+            user: user.0,
+            role: role.code(),
+            at: at.millis(),
+            // What was said before they came does not count as unread.
+            read: i64::from(self.head.seq.0),
+        }
+        .execute(self.connection)?;
+        self.head.members += 1;
+        let id = self.say(seq, actor, note, at, random)?;
+        Ok(Ok(Outcome::Membership { id, seq }))
+    }
+
+    pub(super) fn remove_member(
+        &mut self,
+        user: UserKey,
+        heir: Option<UserKey>,
+        actor: UserKey,
+        note: &'b Content,
+        at: Timestamp,
+        random: u64,
+    ) -> Decision {
+        if self.role(user)?.is_none() {
+            return Ok(Err(Refusal::NotMember));
+        }
+        if let Some(heir) = heir
+            && (heir == user || self.role(heir)?.is_none())
+        {
+            return Ok(Err(Refusal::NotMember));
+        }
+        let Some(seq) = self.next() else {
+            return Ok(Err(Refusal::Ended));
+        };
+        GoneMember {
+            conversation: self.key.0,
+            user: user.0,
+        }
+        .execute(self.connection)?;
+        self.head.members -= 1;
+        if let Some(heir) = heir {
+            SetRole {
+                conversation: self.key.0,
+                user: heir.0,
+                role: Role::Owner.code(),
+            }
+            .execute(self.connection)?;
+        }
+        let id = self.say(seq, actor, note, at, random)?;
+        if self.head.members <= 0 {
+            SetDeleted {
+                conversation: self.key.0,
+                at: at.millis(),
+            }
+            .execute(self.connection)?;
+            self.head.deleted = true;
+        }
+        Ok(Ok(Outcome::Membership { id, seq }))
+    }
+
+    /// What somebody is here.
+    fn role(&mut self, user: UserKey) -> Result<Option<Role>, StoreError> {
+        let role: Option<i16> = query::conversations::role(self.key.0, user.0)
+            .get_result(self.connection)
+            .optional()?;
+        role.map(|code| rows::role(code, self.key.0)).transpose()
+    }
+
+    /// Whether nobody else fits in: by its policy, and a group never holds more than the engine's bound.
+    fn is_full(&mut self) -> Result<bool, StoreError> {
+        let row: ConversationRow = query::conversations::by_key(self.key.0).get_result(self.connection)?;
+        let policy = row.max_members.map_or(usize::MAX, |most| most.max(0) as usize);
+        let most = match rows::kind(row.kind, row.key)? {
+            Kind::Group => policy.min(limits::GROUP_MEMBERS),
+            Kind::Direct => 2,
+            Kind::Channel | Kind::Room => policy,
+        };
+        Ok(self.head.members.max(0) as usize >= most)
+    }
+}
+
+statement! {
+    /// Somebody comes.
+    NewMember {
+        conversation: i64 as BigInt,
+        user: i64 as BigInt,
+        role: i16 as SmallInt,
+        at: i64 as BigInt,
+        read: i64 as BigInt,
+    },
+    "INSERT INTO members (conversation_key, user_key, role, joined_at, last_read_seq) VALUES (" {conversation} ", "
+    {user} ", " {role} ", " {at} ", " {read} ")"
+}
+
+statement! {
+    /// Somebody goes.
+    GoneMember { conversation: i64 as BigInt, user: i64 as BigInt },
+    "DELETE FROM members WHERE conversation_key = " {conversation} " AND user_key = " {user}
+}
+
+statement! {
+    /// A member is something else from now on.
+    SetRole { conversation: i64 as BigInt, user: i64 as BigInt, role: i16 as SmallInt },
+    "UPDATE members SET role = " {role} " WHERE conversation_key = " {conversation} " AND user_key = " {user}
+}
+
+statement! {
+    /// Nobody is left.
+    SetDeleted { conversation: i64 as BigInt, at: i64 as BigInt },
+    "UPDATE conversations SET deleted_at = " {at} " WHERE key = " {conversation}
+}

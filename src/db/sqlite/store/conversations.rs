@@ -1,0 +1,187 @@
+//! Conversations and their members: each function is one transaction's work on a connection. Called by the store's methods.
+
+use diesel::{OptionalExtension, SqliteConnection, prelude::*};
+use std::{collections::HashMap, sync::Arc};
+
+use crate::{
+    db::{
+        Membership, NewGroup, RoomState, StoreError,
+        position::KEY_MAX,
+        query,
+        rows::{self, ConversationRow, UserRow, broken},
+        schema::{conversations, heads, members},
+        types::Id,
+    },
+    domain::{Conversation, ConversationId, ConversationKey, Kind, Member, Role, Seq, Timestamp, UserKey},
+};
+
+type Result<T> = std::result::Result<T, StoreError>;
+
+pub fn by_id(connection: &mut SqliteConnection, id: ConversationId) -> Result<Option<Conversation>> {
+    let row: Option<ConversationRow> = query::conversations::by_id(Id(id.0))
+        .get_result(connection)
+        .optional()?;
+    row.map(TryInto::try_into).transpose()
+}
+
+/// The direct one of two users, in whichever order they are named.
+pub fn direct(connection: &mut SqliteConnection, one: UserKey, other: UserKey) -> Result<Option<Conversation>> {
+    let (low, high) = (one.0.min(other.0), one.0.max(other.0));
+    let row: Option<ConversationRow> = query::conversations::direct(low, high)
+        .get_result(connection)
+        .optional()?;
+    row.map(TryInto::try_into).transpose()
+}
+
+/// Makes it unless it is there. In the writer's transaction nobody comes in between; true when this call made it.
+pub fn find_or_create_direct(
+    connection: &mut SqliteConnection,
+    one: UserKey,
+    other: UserKey,
+    id: ConversationId,
+    at: Timestamp,
+) -> Result<(Conversation, bool)> {
+    if let Some(found) = direct(connection, one, other)? {
+        return Ok((found, false));
+    }
+    diesel::insert_into(conversations::table)
+        .values((
+            conversations::id.eq(Id(id.0)),
+            conversations::kind.eq(Kind::Direct.code()),
+            conversations::direct_low.eq(one.0.min(other.0)),
+            conversations::direct_high.eq(one.0.max(other.0)),
+            conversations::created_by.eq(one.0),
+            conversations::created_at.eq(at.millis()),
+        ))
+        .execute(connection)?;
+    // Nobody owns a direct conversation.
+    let made = begin(connection, id, &[(one, Role::Member), (other, Role::Member)], at)?;
+    Ok((made, true))
+}
+
+pub fn create_group(connection: &mut SqliteConnection, group: &NewGroup) -> Result<Conversation> {
+    let policy = |value: Option<u32>| value.map(|v| i32::try_from(v).unwrap_or(i32::MAX));
+    diesel::insert_into(conversations::table)
+        .values((
+            conversations::id.eq(Id(group.id.0)),
+            conversations::kind.eq(Kind::Group.code()),
+            conversations::name.eq(&group.name),
+            conversations::max_members.eq(policy(group.max_members)),
+            conversations::retention_seconds.eq(policy(group.retention_seconds)),
+            conversations::slow_mode_seconds.eq(policy(group.slow_mode_seconds)),
+            conversations::created_by.eq(group.owner.0),
+            conversations::created_at.eq(group.at.millis()),
+        ))
+        .execute(connection)?;
+    let mut people = vec![(group.owner, Role::Owner)];
+    people.extend(group.members.iter().map(|key| (*key, Role::Member)));
+    begin(connection, group.id, &people, group.at)
+}
+
+/// The counter row and the members of a conversation whose row was just inserted.
+fn begin(
+    connection: &mut SqliteConnection,
+    id: ConversationId,
+    people: &[(UserKey, Role)],
+    at: Timestamp,
+) -> Result<Conversation> {
+    let made = by_id(connection, id)?.ok_or_else(|| broken("a conversation that was just made", 0))?;
+    if made.key.0 > KEY_MAX {
+        return Err(StoreError::Unavailable(
+            "the store holds as many conversations as it can".to_owned(),
+        ));
+    }
+    diesel::insert_into(heads::table)
+        .values((
+            heads::conversation_key.eq(made.key.0),
+            heads::seq.eq(0),
+            heads::last_message_seq.eq(0),
+            heads::active_at.eq(at.millis()),
+            heads::member_count.eq(people.len() as i32),
+        ))
+        .execute(connection)?;
+    for (user, role) in people {
+        diesel::insert_into(members::table)
+            .values((
+                members::conversation_key.eq(made.key.0),
+                members::user_key.eq(user.0),
+                members::role.eq(role.code()),
+                members::joined_at.eq(at.millis()),
+                members::last_read_seq.eq(0),
+            ))
+            .execute(connection)?;
+    }
+    Ok(made)
+}
+
+pub fn room_state(connection: &mut SqliteConnection, id: ConversationId) -> Result<Option<RoomState>> {
+    let Some(conversation) = by_id(connection, id)? else {
+        return Ok(None);
+    };
+    let members = members(connection, conversation.key)?;
+    let head = head(connection, conversation.key)?;
+    Ok(Some(RoomState {
+        conversation,
+        members,
+        head,
+    }))
+}
+
+pub fn members(connection: &mut SqliteConnection, conversation: ConversationKey) -> Result<Vec<Member>> {
+    let rows: Vec<(UserRow, i16, i64, i64)> = query::conversations::members_of(conversation.0).load(connection)?;
+    let members = rows.into_iter().map(|(user, role, joined_at, last_read_seq)| {
+        Ok(Member {
+            user: Arc::new(user.try_into()?),
+            role: rows::role(role, conversation.0)?,
+            joined_at: Timestamp::from_millis(joined_at),
+            last_read_seq: rows::seq(last_read_seq, conversation.0)?,
+        })
+    });
+    members.collect()
+}
+
+pub fn membership(
+    connection: &mut SqliteConnection,
+    id: ConversationId,
+    user: UserKey,
+) -> Result<Option<(Conversation, Option<Role>)>> {
+    let Some(conversation) = by_id(connection, id)? else {
+        return Ok(None);
+    };
+    let role: Option<i16> = query::conversations::role(conversation.key.0, user.0)
+        .get_result(connection)
+        .optional()?;
+    let role = role.map(|code| rows::role(code, conversation.key.0)).transpose()?;
+    Ok(Some((conversation, role)))
+}
+
+pub fn memberships(connection: &mut SqliteConnection, user: UserKey) -> Result<Vec<Membership>> {
+    let rows: Vec<(i64, Id, i16)> = query::conversations::of_user(user.0).load(connection)?;
+    let memberships = rows.into_iter().map(|(key, id, kind)| {
+        Ok(Membership {
+            key: ConversationKey(key),
+            id: ConversationId(id.0),
+            kind: rows::kind(kind, key)?,
+        })
+    });
+    memberships.collect()
+}
+
+/// The last seq; 0 of one that does not exist.
+pub fn head(connection: &mut SqliteConnection, key: ConversationKey) -> Result<Seq> {
+    let seq: Option<i64> = query::conversations::head(key.0).get_result(connection).optional()?;
+    rows::seq(seq.unwrap_or(0), key.0)
+}
+
+pub fn heads(connection: &mut SqliteConnection, keys: &[ConversationKey]) -> Result<Vec<Seq>> {
+    let mut known = HashMap::with_capacity(keys.len());
+    // SQLite takes 32,766 values in one statement.
+    for some in keys.chunks(10_000) {
+        let rows: Vec<(i64, i64)> =
+            query::conversations::heads_of(some.iter().map(|key| key.0).collect()).load(connection)?;
+        known.extend(rows);
+    }
+    keys.iter()
+        .map(|key| rows::seq(known.get(&key.0).copied().unwrap_or(0), key.0))
+        .collect()
+}

@@ -1,0 +1,225 @@
+//! Conversations as one of their members sees them: one page is three statements, however long it is. Called by the
+//! store's methods.
+
+use std::collections::HashMap;
+
+use diesel::{
+    SqliteConnection,
+    prelude::*,
+    query_builder::{AstPass, Query, QueryFragment, QueryId},
+    sql_types::{BigInt, Integer, Nullable, SmallInt, Text},
+    sqlite::Sqlite,
+};
+
+use super::unread;
+use crate::{
+    db::{
+        ListCursor, StoreError,
+        position::pack,
+        query,
+        rows::{self, ConversationRow, MessageRow, People},
+        types::UuidType,
+    },
+    domain::{
+        Conversation, ConversationId, ConversationKey, Kind, Message, Timestamp, UserKey,
+        conversation::ConversationView, limits,
+    },
+};
+
+type Result<T> = std::result::Result<T, StoreError>;
+
+pub fn page(
+    connection: &mut SqliteConnection,
+    user: UserKey,
+    limit: usize,
+    cursor: Option<ListCursor>,
+) -> Result<(Vec<ConversationView>, Option<ListCursor>)> {
+    let (active_at, key) = cursor.map_or((i64::MAX, i64::MAX), |c| (c.active_at.millis(), c.key.0));
+    let mut rows: Vec<ViewRow> = Views::<false>::new(user, active_at, key, limit + 1).load(connection)?;
+    let more = rows.len() > limit;
+    rows.truncate(limit);
+    let next = rows.last().filter(|_| more).map(|row| ListCursor {
+        active_at: Timestamp::from_millis(row.active_at),
+        key: ConversationKey(row.conversation.key),
+    });
+    Ok((views(connection, user, rows)?, next))
+}
+
+pub fn one(connection: &mut SqliteConnection, id: ConversationId, user: UserKey) -> Result<Option<ConversationView>> {
+    let Some(conversation) = super::conversations::by_id(connection, id)? else {
+        return Ok(None);
+    };
+    let row: Option<ViewRow> = Views::<true>::new(user, 0, conversation.key.0, 1)
+        .get_result(connection)
+        .optional()?;
+    Ok(views(connection, user, row.into_iter().collect())?.pop())
+}
+
+/// What is read of a conversation in one row; the rest is the last messages and the people, for all rows at once.
+#[derive(Debug, Queryable)]
+struct ViewRow {
+    conversation: ConversationRow,
+    direct_low: Option<i64>,
+    direct_high: Option<i64>,
+    role: i16,
+    last_read_seq: i64,
+    seq: i64,
+    last_message_seq: i64,
+    active_at: i64,
+    member_count: i32,
+    unread: i64,
+}
+
+impl ViewRow {
+    /// The other one of a direct conversation.
+    fn other(&self, user: UserKey) -> Option<i64> {
+        let other = if self.direct_low == Some(user.0) {
+            self.direct_high
+        } else {
+            self.direct_low
+        };
+        other.filter(|_| self.conversation.kind == Kind::Direct.code())
+    }
+
+    fn last_position(&self) -> Result<i64> {
+        let key = self.conversation.key;
+        Ok(pack(ConversationKey(key), rows::seq(self.last_message_seq, key)?))
+    }
+}
+
+fn views(connection: &mut SqliteConnection, user: UserKey, rows: Vec<ViewRow>) -> Result<Vec<ConversationView>> {
+    let positions = rows.iter().map(ViewRow::last_position).collect::<Result<Vec<_>>>()?;
+    let last: Vec<MessageRow> = query::messages::at_each(positions).load(connection)?;
+    let mut keys: Vec<i64> = rows.iter().filter_map(|row| row.other(user)).collect();
+    keys.extend(last.iter().map(|message| message.sender_key));
+    keys.sort_unstable();
+    keys.dedup();
+    let people = People::new(query::users::by_keys(keys).load(connection)?)?;
+    let mut last: HashMap<i64, MessageRow> = last.into_iter().map(|m| (m.position, m)).collect();
+    rows.into_iter()
+        .map(|row| {
+            let message = last.remove(&row.last_position()?);
+            view(row, message, user, &people)
+        })
+        .collect()
+}
+
+fn view(row: ViewRow, last: Option<MessageRow>, user: UserKey, people: &People) -> Result<ConversationView> {
+    let other_user = row.other(user).map(|key| people.get(key)).transpose()?;
+    let conversation: Conversation = row.conversation.try_into()?;
+    let key = conversation.key.0;
+    let last_message: Option<Message> = last
+        .map(|message| message.into_message(conversation.id, people))
+        .transpose()?;
+    Ok(ConversationView {
+        id: conversation.id,
+        kind: conversation.kind,
+        name: conversation.name,
+        other_user,
+        role: rows::role(row.role, key)?,
+        member_count: row.member_count.max(0) as u32,
+        seq: rows::seq(row.seq, key)?,
+        last_message_at: last_message.as_ref().map(|message| message.created_at),
+        last_message,
+        unread_count: row.unread as u32,
+        last_read_seq: rows::seq(row.last_read_seq, key)?,
+        policies: conversation.policies,
+        created_at: conversation.created_at,
+    })
+}
+
+type ViewTypes = (
+    (
+        BigInt,
+        UuidType,
+        SmallInt,
+        Nullable<Text>,
+        Nullable<Text>,
+        Nullable<Integer>,
+        Nullable<Integer>,
+        Nullable<Integer>,
+        BigInt,
+    ),
+    Nullable<BigInt>,
+    Nullable<BigInt>,
+    SmallInt,
+    BigInt,
+    BigInt,
+    BigInt,
+    BigInt,
+    Integer,
+    BigInt,
+);
+
+/// The rows of a page (`ONE` false), or the one of `key`; a static query either way.
+///
+/// MATERIALIZED, or SQLite counts the unread messages of every conversation before it sorts them and cuts off the page.
+#[derive(Debug, Clone, Copy, QueryId)]
+struct Views<const ONE: bool> {
+    user: i64,
+    active_at: i64,
+    key: i64,
+    limit: i64,
+    scan: i64,
+    most: i64,
+}
+
+impl<const ONE: bool> Views<ONE> {
+    fn new(user: UserKey, active_at: i64, key: i64, limit: usize) -> Self {
+        let (scan, most) = (i64::from(unread::SCAN_MAX), i64::from(limits::UNREAD_COUNT_MAX));
+        Self {
+            user: user.0,
+            active_at,
+            key,
+            limit: limit as i64,
+            scan,
+            most,
+        }
+    }
+}
+
+impl<const ONE: bool> QueryFragment<Sqlite> for Views<ONE> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
+        out.push_sql(
+            "WITH page AS MATERIALIZED (SELECT c.key, c.id, c.kind, c.name, c.password_hash, c.max_members, \
+             c.retention_seconds, c.slow_mode_seconds, c.created_at, c.direct_low, c.direct_high, m.role, \
+             m.last_read_seq, h.seq, h.last_message_seq, h.active_at, h.member_count, m.user_key FROM members m \
+             CROSS JOIN heads h ON h.conversation_key = m.conversation_key \
+             CROSS JOIN conversations c ON c.key = m.conversation_key WHERE NOT h.deleted AND m.user_key = ",
+        );
+        out.push_bind_param::<BigInt, _>(&self.user)?;
+        if ONE {
+            out.push_sql(" AND m.conversation_key = ");
+            out.push_bind_param::<BigInt, _>(&self.key)?;
+        } else {
+            out.push_sql(" AND (h.active_at, m.conversation_key) < (");
+            out.push_bind_param::<BigInt, _>(&self.active_at)?;
+            out.push_sql(", ");
+            out.push_bind_param::<BigInt, _>(&self.key)?;
+            out.push_sql(")");
+        }
+        out.push_sql(" ORDER BY h.active_at DESC, m.conversation_key DESC LIMIT ");
+        out.push_bind_param::<BigInt, _>(&self.limit)?;
+        // As `unread::count`, for each row of the page; 3 is `MessageType::System`.
+        out.push_sql(
+            ") SELECT key, id, kind, name, password_hash, max_members, retention_seconds, slow_mode_seconds, \
+             created_at, direct_low, direct_high, role, last_read_seq, seq, last_message_seq, active_at, member_count, \
+             (SELECT count(*) FROM (SELECT 1 FROM messages WHERE position > (page.key << 32) + \
+             max(page.last_read_seq, page.seq - ",
+        );
+        out.push_bind_param::<BigInt, _>(&self.scan)?;
+        out.push_sql(
+            ") AND position <= (page.key << 32) + page.seq AND sender_key <> page.user_key AND kind <> 3 \
+             AND deleted_at IS NULL LIMIT ",
+        );
+        out.push_bind_param::<BigInt, _>(&self.most)?;
+        out.push_sql(")) FROM page ORDER BY active_at DESC, key DESC");
+        Ok(())
+    }
+}
+
+impl<const ONE: bool> Query for Views<ONE> {
+    type SqlType = ViewTypes;
+}
+
+impl<C, const ONE: bool> RunQueryDsl<C> for Views<ONE> {}

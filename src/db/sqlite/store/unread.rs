@@ -1,0 +1,43 @@
+//! How much somebody has not read. Asked by the log (`mark_read`) and by the lists.
+
+use diesel::{SqliteConnection, prelude::*, sql_types::BigInt};
+
+use crate::{
+    db::{StoreError, position::pack, sqlite::statement::statement},
+    domain::{ConversationKey, Seq, UserKey, limits},
+};
+
+/// Positions that are looked at, from the newest back. A count is exact unless more than so many changes were not read
+/// *and* most of them do not count (one's own, deleted, the system's): a program that writes and never reads must not
+/// make everybody wait.
+pub const SCAN_MAX: u32 = 5 * limits::UNREAD_COUNT_MAX;
+
+/// Messages of others after `last_read` that are neither deleted nor the system's, at most
+/// [`limits::UNREAD_COUNT_MAX`].
+pub fn count(
+    connection: &mut SqliteConnection,
+    conversation: ConversationKey,
+    user: UserKey,
+    last_read: Seq,
+    head: Seq,
+) -> Result<u32, StoreError> {
+    let from = last_read.max(Seq(head.0.saturating_sub(SCAN_MAX)));
+    if from >= head {
+        return Ok(0);
+    }
+    let count: i64 = Count {
+        after: pack(conversation, from),
+        last: pack(conversation, head),
+        user: user.0,
+        most: i64::from(limits::UNREAD_COUNT_MAX),
+    }
+    .get_result(connection)?;
+    Ok(count as u32)
+}
+
+statement! {
+    /// As [`count`]; 3 is `MessageType::System`.
+    Count { after: i64 as BigInt, last: i64 as BigInt, user: i64 as BigInt, most: i64 as BigInt } -> BigInt,
+    "SELECT count(*) FROM (SELECT 1 FROM messages WHERE position > " {after} " AND position <= " {last}
+    " AND sender_key <> " {user} " AND kind <> 3 AND deleted_at IS NULL LIMIT " {most} ")"
+}

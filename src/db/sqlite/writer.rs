@@ -1,0 +1,271 @@
+//! The thread that writes: it alone changes the file. Fed by [`WriterHandle`] through a bounded queue; each command is one
+//! transaction, its answer goes out after the commit. A command that panics or whose COMMIT fails costs the connection,
+//! which is opened anew; meanwhile commands are answered `Unavailable`. Never blocks an event loop.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, PoisonError,
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use diesel::{SqliteConnection, connection::SimpleConnection};
+use tokio::sync::oneshot;
+
+use super::{OpenError, append, connection, epoch::Sidecar, lock::FileLock};
+use crate::db::{Appended, ConversationAppend, StoreError};
+
+/// Commands that may wait. Beyond it the store is `Unavailable` at once.
+const QUEUE: usize = 1024;
+/// A command that waited this long is answered `Unavailable` rather than begun: with the lock's own timeout its caller
+/// waits less than ten seconds.
+const STALE_AFTER: Duration = Duration::from_secs(5);
+/// How often the sidecar is written while something changes.
+const SIDECAR_EVERY: Duration = Duration::from_secs(60);
+/// Pause after the first and after every further failure to open the file again.
+const REOPEN_AFTER: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
+
+/// Asks the writer. Cheap to clone; the thread ends when the last one is gone, or after [`WriterHandle::close`].
+#[derive(Clone)]
+pub struct WriterHandle {
+    queue: SyncSender<(Instant, Command)>,
+    /// When the last commit succeeded; set by the thread.
+    committed: Arc<Mutex<Option<Instant>>>,
+}
+
+enum Command {
+    Append(
+        Vec<ConversationAppend>,
+        oneshot::Sender<Result<Vec<Appended>, StoreError>>,
+    ),
+    Write(Box<dyn Job>),
+    Close,
+}
+
+/// A write of the store with its way back. `None`: the connection is missing, answer so.
+trait Job: Send {
+    fn run(self: Box<Self>, writer: &mut Writer);
+    fn refuse(self: Box<Self>, error: StoreError);
+}
+
+struct WriteJob<F, T> {
+    work: F,
+    answer: oneshot::Sender<Result<T, StoreError>>,
+}
+
+impl<F, T> Job for WriteJob<F, T>
+where
+    F: FnOnce(&mut SqliteConnection) -> Result<T, StoreError> + Send,
+    T: Send,
+{
+    fn run(self: Box<Self>, writer: &mut Writer) {
+        let outcome = writer.transact(self.work);
+        // Whoever asked may have given up; the write stands all the same.
+        let _ = self.answer.send(outcome);
+    }
+
+    fn refuse(self: Box<Self>, error: StoreError) {
+        let _ = self.answer.send(Err(error));
+    }
+}
+
+impl WriterHandle {
+    /// Runs `work` in one transaction of its own; durable when this returns.
+    pub async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        F: FnOnce(&mut SqliteConnection) -> Result<T, StoreError> + Send + 'static,
+        T: Send + 'static,
+    {
+        let (answer, outcome) = oneshot::channel();
+        self.send(Command::Write(Box::new(WriteJob { work, answer })))?;
+        outcome.await.unwrap_or_else(|_| Err(gone()))
+    }
+
+    /// Commits a batch of the log.
+    pub async fn append(&self, batch: Vec<ConversationAppend>) -> Result<Vec<Appended>, StoreError> {
+        let (answer, outcome) = oneshot::channel();
+        self.send(Command::Append(batch, answer))?;
+        outcome.await.unwrap_or_else(|_| Err(gone()))
+    }
+
+    /// Whether a commit succeeded no longer ago than this.
+    pub fn committed_within(&self, age: Duration) -> bool {
+        let committed = *self.committed.lock().unwrap_or_else(PoisonError::into_inner);
+        committed.is_some_and(|at| at.elapsed() <= age)
+    }
+
+    /// Ends the thread after what was asked before; nothing is answered afterwards.
+    pub fn close(&self) {
+        // A full queue or an ended thread: the last handle's drop ends it, or it has ended.
+        let _ = self.queue.send((Instant::now(), Command::Close));
+    }
+
+    fn send(&self, command: Command) -> Result<(), StoreError> {
+        self.queue.try_send((Instant::now(), command)).map_err(|error| {
+            StoreError::Unavailable(match error {
+                TrySendError::Full(_) => format!("{QUEUE} writes are waiting"),
+                TrySendError::Disconnected(_) => "the store is closed".to_owned(),
+            })
+        })
+    }
+}
+
+/// The command was taken and never answered: the thread was torn down in the middle of it.
+fn gone() -> StoreError {
+    StoreError::Unknown("the writer ended".to_owned())
+}
+
+/// What the thread owns.
+pub struct Writer {
+    /// Where to open the file again.
+    pub path: PathBuf,
+    /// As in `SqliteOptions`.
+    pub busy_timeout: Duration,
+    /// `None` from a failure until it could be opened again.
+    pub connection: Option<SqliteConnection>,
+    /// The file's protection against rolled-back history; `None` for tools that run beside a server.
+    pub sidecar: Option<Sidecar>,
+    /// Held until the thread ends: then nothing of this process writes any more.
+    pub _lock: Option<FileLock>,
+    /// See [`WriterHandle`].
+    pub committed: Arc<Mutex<Option<Instant>>>,
+}
+
+impl Writer {
+    /// Starts the thread.
+    pub fn start(self) -> Result<(WriterHandle, thread::JoinHandle<()>), OpenError> {
+        let (queue, commands) = sync_channel(QUEUE);
+        let path = self.path.clone();
+        let committed = self.committed.clone();
+        let thread = thread::Builder::new()
+            .name("parlor-sqlite".to_owned())
+            .spawn(move || {
+                Loop {
+                    writer: self,
+                    reopen_at: None,
+                    pause: REOPEN_AFTER.0,
+                }
+                .run(&commands)
+            })
+            .map_err(|error| OpenError::Io { path, error })?;
+        Ok((WriterHandle { queue, committed }, thread))
+    }
+
+    /// Runs `work` between BEGIN IMMEDIATE and COMMIT. Whatever makes the connection's state doubtful costs it.
+    fn transact<T>(
+        &mut self,
+        work: impl FnOnce(&mut SqliteConnection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let connection = self
+            .connection
+            .as_mut()
+            .ok_or_else(|| StoreError::Unavailable("the file is being opened again".to_owned()))?;
+        connection.batch_execute("BEGIN IMMEDIATE")?;
+        let outcome = catch_unwind(AssertUnwindSafe(|| work(connection)));
+        let done = match outcome {
+            Ok(Ok(done)) => done,
+            Ok(Err(error)) => {
+                if connection.batch_execute("ROLLBACK").is_err() {
+                    self.connection = None;
+                }
+                return Err(error);
+            }
+            Err(_) => {
+                // Dropping the connection rolls back.
+                self.connection = None;
+                return Err(StoreError::Unavailable("the writer panicked; rolled back".to_owned()));
+            }
+        };
+        if let Err(error) = connection.batch_execute("COMMIT") {
+            self.connection = None;
+            return Err(StoreError::Unknown(error.to_string()));
+        }
+        *self.committed.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        Ok(done)
+    }
+
+    fn append(&mut self, batch: &[ConversationAppend]) -> Result<Vec<Appended>, StoreError> {
+        let appended = self.transact(|connection| append::append(connection, batch))?;
+        if let Some(sidecar) = &mut self.sidecar {
+            let given: u64 = appended.iter().map(|a| u64::from(a.head.0 - a.before.0)).sum();
+            sidecar.grew(given);
+        }
+        Ok(appended)
+    }
+}
+
+/// The thread's loop, with what it remembers about opening the file again.
+struct Loop {
+    writer: Writer,
+    reopen_at: Option<Instant>,
+    pause: Duration,
+}
+
+impl Loop {
+    fn run(mut self, commands: &Receiver<(Instant, Command)>) {
+        let mut sidecar_at = Instant::now() + SIDECAR_EVERY;
+        loop {
+            match commands.recv_timeout(sidecar_at.saturating_duration_since(Instant::now())) {
+                Ok((_, Command::Close)) | Err(RecvTimeoutError::Disconnected) => break,
+                Ok((asked, command)) => self.handle(asked, command),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            if Instant::now() >= sidecar_at {
+                sidecar_at = Instant::now() + SIDECAR_EVERY;
+                self.save_sidecar();
+            }
+        }
+        self.save_sidecar();
+    }
+
+    fn handle(&mut self, asked: Instant, command: Command) {
+        self.reopen();
+        let stale = asked.elapsed() >= STALE_AFTER;
+        let error = || StoreError::Unavailable("the write waited too long".to_owned());
+        match command {
+            Command::Append(_, answer) if stale => drop(answer.send(Err(error()))),
+            Command::Write(job) if stale => job.refuse(error()),
+            Command::Append(batch, answer) => {
+                let outcome = self.writer.append(&batch);
+                // Whoever asked may have given up; the commit stands all the same.
+                let _ = answer.send(outcome);
+            }
+            Command::Write(job) => job.run(&mut self.writer),
+            Command::Close => {}
+        }
+    }
+
+    /// Opens the file again if it is not open and the pause is over. Never waits: the queue goes on being answered.
+    fn reopen(&mut self) {
+        let due = self.reopen_at.is_none_or(|at| Instant::now() >= at);
+        if self.writer.connection.is_some() || !due {
+            return;
+        }
+        match connection::writer(&self.writer.path, self.writer.busy_timeout) {
+            Ok(mut connection) => {
+                if let Some(sidecar) = &mut self.writer.sidecar {
+                    sidecar.recount(&mut connection);
+                }
+                log::info!(target: "parlor::db", "opened the database again");
+                self.writer.connection = Some(connection);
+                self.reopen_at = None;
+                self.pause = REOPEN_AFTER.0;
+            }
+            Err(error) => {
+                log::error!(target: "parlor::db", "cannot open the database again: {error}");
+                self.reopen_at = Some(Instant::now() + self.pause);
+                self.pause = (self.pause * 2).min(REOPEN_AFTER.1);
+            }
+        }
+    }
+
+    fn save_sidecar(&mut self) {
+        if let Some(sidecar) = &mut self.writer.sidecar {
+            sidecar.save();
+        }
+    }
+}

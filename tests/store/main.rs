@@ -1,0 +1,5 @@
+//! The contract of the store, for every database: what `Store` and `Log` promise, each test on a fresh store in a real
+//! file. One module per area; `world` is what they speak.
+
+mod log;
+mod world;

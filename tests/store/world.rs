@@ -1,0 +1,233 @@
+//! A fresh store for a test, and the words the tests speak in. Which database it is stands here only: another one gets its
+//! own `World::fresh`.
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
+};
+
+use parlor::{
+    db::{
+        Appended, ConversationAppend, Log, LogError, NewAccount, NewGroup, NewMessage, Op, Outcome, Refusal, Store,
+        sqlite::{self, Closer, Sqlite, SqliteOptions},
+    },
+    domain::{
+        ClientId, Content, Conversation, ConversationId, MessageId, MessageType, Role, Seq, Timestamp, User, UserId,
+        UserKey, message::Draft,
+    },
+    protocol::command::ReadUpTo,
+};
+use tempfile::TempDir;
+use tokio::sync::Mutex;
+
+/// A store with nobody in it.
+pub struct World {
+    pub store: Arc<dyn Store>,
+    pub log: Mutex<Box<dyn Log>>,
+    pub closer: Option<Closer>,
+    pub dir: Arc<TempDir>,
+    clock: AtomicI64,
+    random: AtomicU64,
+}
+
+/// What a test says that a message is.
+pub fn words(text: &str) -> Draft {
+    Draft {
+        kind: MessageType::Text,
+        content: Content::text(text).unwrap(),
+        client_id: None,
+        reply_to: None,
+    }
+}
+
+/// The same under a client id.
+pub fn named(text: &str, client_id: &str) -> Draft {
+    Draft {
+        client_id: Some(ClientId::parse(client_id).unwrap()),
+        ..words(text)
+    }
+}
+
+impl World {
+    pub async fn fresh() -> Self {
+        Self::at(Arc::new(tempfile::tempdir().unwrap()), |_| {}).unwrap()
+    }
+
+    /// The store in `dir`, opened as `change` says.
+    pub fn at(dir: Arc<TempDir>, change: impl FnOnce(&mut SqliteOptions)) -> Result<Self, sqlite::OpenError> {
+        let mut options = SqliteOptions::new(dir.path().join("parlor.sqlite3"));
+        change(&mut options);
+        let Sqlite { store, log, closer } = sqlite::open(options)?;
+        Ok(Self {
+            store,
+            log: Mutex::new(log),
+            closer: Some(closer),
+            dir,
+            clock: AtomicI64::new(1_768_693_477_120),
+            random: AtomicU64::new(1),
+        })
+    }
+
+    pub fn path(&self) -> PathBuf {
+        self.dir.path().join("parlor.sqlite3")
+    }
+
+    /// Closes the store and gives back where it is.
+    pub fn close(mut self) -> Arc<TempDir> {
+        self.closer.take().unwrap().close();
+        self.dir.clone()
+    }
+
+    /// Closes and opens it again.
+    pub fn reopened(self) -> Self {
+        Self::at(self.close(), |_| {}).unwrap()
+    }
+
+    /// A moment later than every one before.
+    pub fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.clock.fetch_add(1, Ordering::Relaxed))
+    }
+
+    pub fn random(&self) -> u64 {
+        self.random.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed)
+    }
+
+    pub fn new_id(&self) -> ConversationId {
+        let mut bytes = [0; 10];
+        bytes[..8].copy_from_slice(&self.random().to_le_bytes());
+        ConversationId::generate(self.now(), bytes)
+    }
+
+    pub fn account(&self, name: &str) -> NewAccount {
+        NewAccount {
+            id: UserId::parse(&format!("id-{name}")).unwrap(),
+            name: name.to_owned(),
+            folded: name.to_ascii_lowercase(),
+            display_name: format!("The {name}"),
+            password_hash: format!("hash of {name}"),
+            admin: false,
+            at: self.now(),
+        }
+    }
+
+    pub async fn user(&self, name: &str) -> Arc<User> {
+        self.store
+            .create_account(self.account(name))
+            .await
+            .unwrap()
+            .expect("the name is free")
+    }
+
+    pub async fn users<const N: usize>(&self, names: [&str; N]) -> [Arc<User>; N] {
+        let mut users = Vec::new();
+        for name in names {
+            users.push(self.user(name).await);
+        }
+        users.try_into().unwrap()
+    }
+
+    pub fn group_of(&self, owner: &User, members: &[&User]) -> NewGroup {
+        NewGroup {
+            id: self.new_id(),
+            name: "friends".to_owned(),
+            owner: owner.key,
+            members: members.iter().map(|user| user.key).collect(),
+            max_members: None,
+            retention_seconds: None,
+            slow_mode_seconds: None,
+            at: self.now(),
+        }
+    }
+
+    pub async fn group(&self, owner: &User, members: &[&User]) -> Conversation {
+        self.store.create_group(self.group_of(owner, members)).await.unwrap()
+    }
+
+    pub fn send(&self, sender: &Arc<User>, draft: Draft) -> Op {
+        let (at, random) = (self.now(), self.random());
+        Op::Send(Arc::new(NewMessage {
+            sender: sender.clone(),
+            draft,
+            at,
+            random,
+        }))
+    }
+
+    pub fn delete(&self, by: &Arc<User>, message: MessageId, moderator: bool) -> Op {
+        Op::Delete {
+            message,
+            by: by.clone(),
+            moderator,
+            at: self.now(),
+        }
+    }
+
+    pub fn add(&self, actor: &Arc<User>, user: &Arc<User>) -> Op {
+        let (at, random) = (self.now(), self.random());
+        Op::AddMember {
+            actor: actor.clone(),
+            user: user.clone(),
+            role: Role::Member,
+            note: note("came"),
+            at,
+            random,
+        }
+    }
+
+    pub fn remove(&self, actor: &Arc<User>, user: &Arc<User>, heir: Option<UserKey>) -> Op {
+        let (at, random) = (self.now(), self.random());
+        Op::RemoveMember {
+            actor: actor.clone(),
+            user: user.clone(),
+            heir,
+            note: note("went"),
+            at,
+            random,
+        }
+    }
+
+    pub fn read(&self, user: &User, upto: u32) -> Op {
+        Op::MarkRead {
+            user: user.key,
+            upto: ReadUpTo::Seq(Seq(upto)),
+            at: self.now(),
+        }
+    }
+
+    pub async fn try_append(&self, to: &Conversation, ops: Vec<Op>) -> Result<Appended, LogError> {
+        let batch = vec![ConversationAppend {
+            conversation: to.key,
+            ops,
+        }];
+        let mut answers = self.log.lock().await.append(batch).await?;
+        assert_eq!(answers.len(), 1);
+        Ok(answers.remove(0))
+    }
+
+    pub async fn append(&self, to: &Conversation, ops: Vec<Op>) -> Appended {
+        let asked = ops.len();
+        let answer = self.try_append(to, ops).await.unwrap();
+        assert_eq!(answer.outcomes.len(), asked);
+        answer
+    }
+
+    /// One op's outcome.
+    pub async fn does(&self, to: &Conversation, op: Op) -> Result<Outcome, Refusal> {
+        self.append(to, vec![op]).await.outcomes.remove(0)
+    }
+
+    /// Somebody says something; where it stands.
+    pub async fn says(&self, to: &Conversation, sender: &Arc<User>, text: &str) -> (MessageId, Seq) {
+        match self.does(to, self.send(sender, words(text))).await {
+            Ok(Outcome::Sent { id, seq }) => (id, seq),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+pub fn note(text: &str) -> Content {
+    Content::Json(serde_json::value::to_raw_value(&serde_json::json!({ "text": text })).unwrap())
+}
