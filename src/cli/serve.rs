@@ -5,10 +5,5 @@ use crate::config::Config;
 
 /// Serves until it is told to stop.
 pub(super) fn run(config: Config) -> Result<(), Failure> {
-    serve(config).map_err(Failure::Failed)
-}
-
-/// The call site of the server: `crate::app::serve(config)`.
-fn serve(_config: Config) -> Result<(), String> {
-    Err("this build has no server".to_owned())
+    crate::app::serve(config).map_err(Failure::Failed)
 }

@@ -12,7 +12,7 @@ use std::{
 };
 
 use actix_codec::Framed;
-use actix_http::{HttpService, Request, Response, StatusCode, body::BodySize, h1, header, ws::handshake};
+use actix_http::{HttpMessage, HttpService, Request, Response, StatusCode, body::BodySize, h1, header, ws::handshake};
 use actix_server::Server;
 use actix_service::{fn_service, map_config};
 use actix_web::{dev::AppConfig, web};

@@ -102,18 +102,15 @@ impl<'a, 'b> Turn<'a, 'b> {
     }
 
     fn op(&mut self, op: &'b Op) -> Decision {
-        if matches!(op, Op::Barrier) {
-            return Ok(Ok(Outcome::Barrier));
-        }
         if self.head.deleted {
             return Ok(Err(Refusal::Ended));
         }
-        if let Op::Send(message) = op {
-            return self.send(message);
+        if !matches!(op, Op::Send(_)) {
+            // The others read what was sent before them.
+            self.pending.flush(self.connection)?;
         }
-        // The others read what was sent before them.
-        self.pending.flush(self.connection)?;
         match op {
+            Op::Send(message) => self.send(message),
             Op::Delete {
                 message,
                 by,
@@ -137,7 +134,6 @@ impl<'a, 'b> Turn<'a, 'b> {
                 at,
                 random,
             } => self.remove_member(user.key, *heir, actor.key, note, *at, *random),
-            Op::Send(_) | Op::Barrier => Ok(Ok(Outcome::Barrier)),
         }
     }
 
