@@ -2,4 +2,5 @@
 //! file. One module per area; `world` is what they speak.
 
 mod log;
+mod reads;
 mod world;
