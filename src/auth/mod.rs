@@ -17,4 +17,4 @@ pub use origin::{AllowedOrigins, TokenSource, find_token};
 pub use password::Passwords;
 pub use rates::RateLimits;
 pub use revoked::Revoked;
-pub use token::{Claims, Minted, Tokens, token_key};
+pub use token::{Claims, Minted, Tokens, new_token_id, token_key};

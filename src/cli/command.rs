@@ -87,7 +87,12 @@ fn user() -> Command {
             .action(ArgAction::SetTrue)
             .help("Read the password from the first line of stdin, without asking")
     };
-    let name = || Arg::new("name").value_name("NAME").required(true).help("The name to log in with");
+    let name = || {
+        Arg::new("name")
+            .value_name("NAME")
+            .required(true)
+            .help("The name to log in with")
+    };
     let create = Command::new("create")
         .about("Makes a user who logs in with a password")
         .arg(name())
@@ -107,7 +112,12 @@ fn user() -> Command {
         .after_help("Example:\n  parlor user password alice");
     let make_admin = Command::new("admin")
         .about("Makes a user an admin, or takes it away")
-        .arg(Arg::new("name").value_name("NAME|ID").required(true).help("Who: a login name or a user's id"))
+        .arg(
+            Arg::new("name")
+                .value_name("NAME|ID")
+                .required(true)
+                .help("Who: a login name or a user's id"),
+        )
         .arg(
             Arg::new("revoke")
                 .long("revoke")
@@ -119,7 +129,6 @@ fn user() -> Command {
         .about("Makes users, sets their passwords, makes them admins")
         .long_about("Makes users, sets their passwords, makes them admins. The server may run meanwhile.")
         .subcommand_required(true)
-        .arg_required_else_help(true)
         .disable_help_subcommand(true)
         .subcommand(flags::add(create, STORE_SETTINGS))
         .subcommand(flags::add(password, STORE_SETTINGS))

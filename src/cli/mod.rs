@@ -6,6 +6,7 @@ mod flags;
 mod output;
 mod password;
 mod serve;
+mod store;
 mod token;
 mod user;
 
@@ -22,6 +23,13 @@ enum Failure {
     Usage(String),
     /// It was tried, and failed: exit code 1.
     Failed(String),
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (Self::Usage(why) | Self::Failed(why)) = self;
+        f.write_str(why)
+    }
 }
 
 /// What most errors are.
@@ -61,6 +69,7 @@ fn run(matches: &ArgMatches) -> Result<u8, Failure> {
         None | Some(("serve", _)) => serve::run(config)?,
         Some(("token", asked)) => token::run(&config, asked)?,
         Some(("user", asked)) => user::run(&config, asked)?,
+        Some(("migrate", asked)) => store::migrate(&config, asked)?,
         Some((other, _)) => return Err(Failure::Usage(format!("{other}: no such command"))),
     }
     Ok(0)
@@ -78,7 +87,9 @@ fn load(matches: &ArgMatches) -> Result<Config, Failure> {
 fn start_log() {
     let mut builder = env_logger::Builder::new();
     builder.filter_level(log::LevelFilter::Info);
-    let filter = ["PARLOR_LOG", "RUST_LOG"].into_iter().find_map(|name| std::env::var(name).ok());
+    let filter = ["PARLOR_LOG", "RUST_LOG"]
+        .into_iter()
+        .find_map(|name| std::env::var(name).ok());
     if let Some(filter) = filter.filter(|filter| !filter.is_empty()) {
         builder.parse_filters(&filter);
     }

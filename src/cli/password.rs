@@ -37,7 +37,12 @@ fn line(input: &mut impl BufRead) -> Result<String, Failure> {
 /// A line typed at the terminal, unseen where `stty` is there to hide it.
 fn typed(question: &str) -> Result<String, Failure> {
     output::tell(question);
-    let echo = |mode: &str| Command::new("stty").arg(mode).status().is_ok_and(|status| status.success());
+    let echo = |mode: &str| {
+        Command::new("stty")
+            .arg(mode)
+            .status()
+            .is_ok_and(|status| status.success())
+    };
     let hidden = echo("-echo");
     let text = line(&mut io::stdin().lock());
     if hidden {

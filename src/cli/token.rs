@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use clap::ArgMatches;
 
-use super::{Failure, output};
+use super::{
+    Failure, output,
+    store::{find, with_store},
+};
 use crate::{
     auth::{Claims, Tokens, new_token_id},
     config::Config,
@@ -18,7 +21,7 @@ const LONGEST: u64 = 3653 * 86_400;
 pub(super) fn run(config: &Config, asked: &ArgMatches) -> Result<(), Failure> {
     let text = |name: &str| asked.get_one::<String>(name);
     let user = text("user").map_or("", String::as_str);
-    let sub = UserId::parse(user).map_err(|invalid| Failure::Usage(format!("USER: {}", invalid.reason)))?;
+    let sub = whom(config, user)?;
     let ttl = match text("ttl") {
         Some(ttl) => parse_ttl(ttl).map_err(Failure::Usage)?,
         None => config.jwt.ttl,
@@ -40,11 +43,26 @@ pub(super) fn run(config: &Config, asked: &ArgMatches) -> Result<(), Failure> {
     let tokens = Tokens::open(&config.jwt, &config.data_dir, clock)?;
     if !tokens.can_mint() {
         return Err(Failure::Failed(
-            "only public keys are configured: tokens are made by who has the private key (or set jwt_secret)".to_owned(),
+            "only public keys are configured: tokens are made by who has the private key (or set jwt_secret)"
+                .to_owned(),
         ));
     }
     output::print(&tokens.mint(&claims).map_err(|error| error.message)?);
     Ok(())
+}
+
+/// The id of whoever registered here under that name; of anybody else, the text is the id. A store that is not there or
+/// cannot be opened knows nobody: tokens can be made without it.
+fn whom(config: &Config, user: &str) -> Result<UserId, Failure> {
+    if config.sqlite_path().exists() {
+        let found = with_store(config, async |store| Ok(find(&*store, user).await?));
+        match found {
+            Ok(Some(account)) => return Ok(account.user.id.clone()),
+            Ok(None) => {}
+            Err(failure) => log::warn!(target: "parlor::cli", "{user} is taken for an id: {failure}"),
+        }
+    }
+    UserId::parse(user).map_err(|invalid| Failure::Usage(format!("USER: {}", invalid.reason)))
 }
 
 /// `90s`, `15m`, `1h`, `30d`; without a unit, seconds.
@@ -75,7 +93,17 @@ mod tests {
         for (text, seconds) in [("90s", 90), ("15m", 900), ("1h", 3600), ("30d", 2_592_000), ("7", 7)] {
             assert_eq!(parse_ttl(text), Ok(Duration::from_secs(seconds)));
         }
-        for bad in ["", "h", "0s", "-1h", "1.5h", "1w", "1 h", "99999999999999999999d", "4000d"] {
+        for bad in [
+            "",
+            "h",
+            "0s",
+            "-1h",
+            "1.5h",
+            "1w",
+            "1 h",
+            "99999999999999999999d",
+            "4000d",
+        ] {
             assert!(parse_ttl(bad).is_err(), "{bad}");
         }
     }

@@ -9,6 +9,7 @@ mod file;
 mod load;
 mod origin;
 mod parse;
+mod private_dir;
 mod settings;
 mod similar;
 
@@ -16,6 +17,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 pub use annotated::annotated;
 pub use load::{Loaded, Sources, load};
+pub use private_dir::make_private_dir;
 pub use settings::{SETTINGS, Setting};
 
 /// What the SQLite file is called in the data directory, unless `database_url` says otherwise.

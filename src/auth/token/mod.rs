@@ -4,6 +4,8 @@
 
 mod claims;
 mod jwks;
+#[cfg(test)]
+mod jwks_tests;
 mod keys;
 mod secret;
 #[cfg(test)]
@@ -96,7 +98,13 @@ impl Tokens {
         let secret = match &config.secret {
             Some(secret) => Some(secret::checked(secret.clone(), "jwt_secret (PARLOR_JWT_SECRET)")?),
             None if pinned.is_empty() && jwks.is_none() => Some(secret::read_or_make(data_dir)?),
-            None => None,
+            None => {
+                log::info!(
+                    target: "parlor::auth",
+                    "only tokens of public keys are taken: without jwt_secret nobody can register or log in here"
+                );
+                None
+            }
         };
         Ok(Self {
             clock,
@@ -125,7 +133,7 @@ impl Tokens {
     pub fn mint_local(&self, user: &UserId) -> Result<Minted, ApiError> {
         let expires_at = Timestamp::from_seconds(self.clock.now().plus(self.ttl).seconds());
         let claims = Claims {
-            jti: Some(random_id()?),
+            jti: Some(new_token_id()?),
             local: true,
             ..Claims::of(user.clone(), expires_at)
         };
@@ -252,8 +260,8 @@ pub fn token_key(token: &str, claims: &Claims) -> Result<String, ApiError> {
     jsonwebtoken::crypto::sign(signed.as_bytes(), &fixed, Algorithm::HS256).map_err(|_| ApiError::internal())
 }
 
-/// 128 random bits of the operating system, as text.
-fn random_id() -> Result<String, ApiError> {
+/// A `jti` that no other token has: 128 random bits of the operating system, as text.
+pub fn new_token_id() -> Result<String, ApiError> {
     let mut bytes = [0; 16];
     SysRng.try_fill_bytes(&mut bytes).map_err(|error| {
         log::error!(target: "parlor::auth", "the operating system gives no random bytes: {error}");

@@ -9,7 +9,7 @@ use std::{
 
 use rand::{TryRng, rngs::SysRng};
 
-use crate::auth::base64url;
+use crate::{auth::base64url, config::make_private_dir};
 
 /// Below this many bytes a secret is refused, and below `ADVISED_BYTES` (RFC 7518, 3.2) warned of.
 const LEAST_BYTES: usize = 16;
@@ -52,7 +52,7 @@ pub(super) fn read_or_make(data_dir: &Path) -> Result<String, String> {
 /// Writes a new secret beside `path` and links it there, which fails when there is one already: no process ever reads half
 /// a secret, and none replaces one that is in use.
 fn make(data_dir: &Path, path: &Path) -> io::Result<()> {
-    create_private_dir(data_dir)?;
+    make_private_dir(data_dir)?;
     let (mut secret, mut suffix) = ([0; 32], [0; 9]);
     SysRng.try_fill_bytes(&mut secret).map_err(io::Error::other)?;
     SysRng.try_fill_bytes(&mut suffix).map_err(io::Error::other)?;
@@ -87,14 +87,6 @@ fn private_file() -> fs::OpenOptions {
     let mut options = fs::OpenOptions::new();
     options.write(true).create_new(true);
     options
-}
-
-fn create_private_dir(dir: &Path) -> io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(dir)
 }
 
 fn warn_of_readers(path: &Path) {

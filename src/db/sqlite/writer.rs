@@ -219,6 +219,10 @@ impl Loop {
                 self.save_sidecar();
             }
         }
+        // The file alone is then whole, for whoever copies it. Not being able to costs nothing: the next opening does it.
+        if let Some(connection) = &mut self.writer.connection {
+            let _ = connection.batch_execute("PRAGMA wal_checkpoint(TRUNCATE)");
+        }
         self.save_sidecar();
     }
 
