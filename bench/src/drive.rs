@@ -22,6 +22,7 @@ use crate::progress::Progress;
 use crate::settle::settle;
 use crate::shard::{Load, Shard, Share};
 use crate::target::Target;
+use crate::ticker::Ticker;
 use crate::world::World;
 
 /// Connections being opened at once, on all threads together.
@@ -30,6 +31,9 @@ const OPENING: usize = 64;
 /// Quiet: nothing came in for this long. Bounded by `PATIENCE`, as somebody may always be talking.
 const QUIET: u64 = SECOND * 3 / 10;
 const PATIENCE: u64 = 30 * SECOND;
+
+/// How often senders that pause are looked after in closed loop.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// Senders of a thread that repeat a message at the end.
 const REPEATS: usize = 32;
@@ -303,7 +307,7 @@ impl Driver {
             shard.tally.window = window;
             shard.begin(begins, window.to);
         }
-        let pause = Duration::from_millis(if self.run.load.rate.is_some() { 1 } else { 20 });
+        let ticker = self.run.load.rate.map(|_| Ticker::start());
         let (mut ticks, mut measuring) = (0u64, false);
         while clock.now() < window.to && shard.borrow().hopeless.is_none() {
             if self.leads() && !measuring && clock.now() >= window.from {
@@ -311,11 +315,12 @@ impl Driver {
                 let reading = self.run.probe.cpu();
                 self.shared.note(|readings| readings.from = reading);
             }
-            sleep(pause).await;
+            match &ticker {
+                Some(ticker) => ticker.beat().await,
+                None => sleep(PAUSE).await,
+            }
             ticks += 1;
-            shard
-                .borrow_mut()
-                .tick(ticks.is_multiple_of(16) || self.run.load.rate.is_none());
+            shard.borrow_mut().tick(ticker.is_none() || ticks.is_multiple_of(64));
             self.show_rates(shard, progress, begins);
         }
         if self.leads() {

@@ -21,6 +21,7 @@ mod scenario;
 mod settle;
 mod shard;
 mod target;
+mod ticker;
 mod wire;
 mod world;
 

@@ -80,6 +80,8 @@ pub struct Tally {
     pub delivered: u64,
     pub answers: Latency,
     pub deliveries: Latency,
+    /// In open loop: how late after its time on the schedule a message was written.
+    pub lags: Latency,
     /// Over the whole run, with the warm-up.
     pub acked_ever: u64,
     pub delivered_ever: u64,
@@ -106,6 +108,12 @@ impl Tally {
         }
     }
 
+    pub fn lag(&mut self, now: u64, due: u64) {
+        if self.window.has(due) {
+            self.lags.record(now.saturating_sub(due));
+        }
+    }
+
     pub fn error(&mut self, code: &str) {
         match self.errors.get_mut(code) {
             Some(count) => *count += 1,
@@ -120,6 +128,7 @@ impl Tally {
         self.delivered_ever += other.delivered_ever;
         self.unsent += other.unsent;
         self.answers.merge(&other.answers);
+        self.lags.merge(&other.lags);
         self.deliveries.merge(&other.deliveries);
         for (code, count) in other.errors {
             *self.errors.entry(code).or_default() += count;

@@ -46,6 +46,9 @@ pub struct Report {
     pub answer_ms: Option<Quantiles>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delivery_ms: Option<Quantiles>,
+    /// How late this tool sent what `--rate` scheduled; contained in the latencies.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lag_ms: Option<Quantiles>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bytes_per_connection: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -83,6 +86,7 @@ impl Report {
             deliveries_per_second: None,
             answer_ms: Quantiles::of(&measured.tally.answers),
             delivery_ms: Quantiles::of(&measured.tally.deliveries),
+            lag_ms: Quantiles::of(&measured.tally.lags),
             bytes_per_connection: None,
             server_rss_before: measured.before.server_rss,
             server_rss_after: measured.after.server_rss,
@@ -127,6 +131,7 @@ impl Report {
         for (name, quantiles) in [
             ("answer latency", &self.answer_ms),
             ("delivery latency", &self.delivery_ms),
+            ("of it before sending", &self.lag_ms),
         ] {
             if let Some(Quantiles { p50, p99, p999, max }) = quantiles {
                 line(

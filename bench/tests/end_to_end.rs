@@ -26,8 +26,8 @@ fn reports(output: &Output) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-const SEND: &str = "send --rooms 3 --members 3 --in-flight 4 --seconds 0.5 --warmup 0.1 --drain 2";
-const FANOUT: &str = "fanout --members 20 --burst 8 --seconds 0.5 --warmup 0.1 --drain 2";
+const SEND: &str = "send --rooms 3 --members 3 --in-flight 4 --seconds 0.3 --warmup 0.1 --drain 2";
+const FANOUT: &str = "fanout --members 20 --burst 8 --seconds 0.3 --warmup 0.1 --drain 2";
 
 fn is_good(output: &Output) -> Vec<Value> {
     let reports = reports(output);
@@ -87,6 +87,7 @@ async fn an_open_loop_keeps_its_rate() {
     let rate = report["ackedPerSecond"].as_f64().unwrap();
     assert!((450.0..550.0).contains(&rate), "{report:#}");
     assert_eq!(report["unsent"], 0);
+    assert!(report["lagMs"]["p50"].as_f64().unwrap() > 0.0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -38,7 +38,7 @@ impl Shard {
         self.tick(true);
     }
 
-    /// Whatever only time brings about: the schedule every millisecond, senders that pause or waited for room in
+    /// Whatever only time brings about: the schedule, and senders that pause or waited for room in
     /// their socket now and then (`all`).
     pub fn tick(&mut self, all: bool) {
         self.now = self.clock.now();
@@ -127,6 +127,9 @@ impl Shard {
                 Some(self.now)
             };
             let Some(at) = at else { break };
+            if open_loop {
+                self.tally.lag(self.now, at);
+            }
             for _ in 0..burst {
                 self.send(index, at);
             }
