@@ -247,18 +247,20 @@ impl Mock {
         let answer = |message: &str| format!(r#"{{"ack":{ask},"ok":true,"data":{{"message":{message}}}}}"#);
         let refuse =
             |code: &str| json!({"ack": ask, "ok": false, "error": {"code": code, "message": "no"}}).to_string();
+        // A session that is gone gets nothing, as after a hang-up.
+        let send = |frame: String| drop(out.send(frame));
         let mut state = self.state.lock().unwrap();
         let room = state.rooms.get_mut(data["conversationId"].as_str().unwrap()).unwrap();
         let client_id = data["clientId"].as_str().unwrap().to_owned();
         let known = room.answers.get(&client_id);
         if let Some(known) = known.filter(|_| self.breach != Breach::AnswerRepeatAnew) {
-            out.send(answer(&compose(known))).unwrap();
+            send(answer(&compose(known)));
             return;
         }
         let hit = room.history.len() as u64 == AT;
         match self.breach {
-            Breach::RateLimited if hit => return out.send(refuse("RATE_LIMITED")).unwrap(),
-            Breach::Unavailable if hit && ask % 3 == 0 => return out.send(refuse("UNAVAILABLE")).unwrap(),
+            Breach::RateLimited if hit => return send(refuse("RATE_LIMITED")),
+            Breach::Unavailable if hit && ask % 3 == 0 => return send(refuse("UNAVAILABLE")),
             Breach::SkipSeq if hit => room.seq += 1,
             _ => {}
         }
@@ -271,12 +273,12 @@ impl Mock {
         }
         match self.breach {
             Breach::AnswerNever if hit => {}
-            Breach::WrongAnswer if hit => out.send(answer(&compose(&room.history[3]))).unwrap(),
+            Breach::WrongAnswer if hit => send(answer(&compose(&room.history[3]))),
             Breach::AnswerTwice if hit => {
-                out.send(answer(&compose(&message))).unwrap();
-                out.send(answer(&compose(&message))).unwrap();
+                send(answer(&compose(&message)));
+                send(answer(&compose(&message)));
             }
-            _ => out.send(answer(&compose(&message))).unwrap(),
+            _ => send(answer(&compose(&message))),
         }
         self.deliver(room, &message, hit);
     }
