@@ -25,6 +25,7 @@ pub struct Cli {
 }
 
 #[derive(Args, Clone)]
+#[command(next_help_heading = "Server, tool and output")]
 pub struct Common {
     /// Where the server listens; a loopback address
     #[arg(long, global = true, default_value = "http://127.0.0.1:8080")]
@@ -79,6 +80,7 @@ pub struct Timing {
 
 #[derive(Args, Clone)]
 pub struct SendArgs {
+    /// Group conversations, made for this run
     #[arg(long, default_value_t = 100, value_parser = positive)]
     pub rooms: usize,
     /// Members of each room, one connection each
@@ -103,6 +105,7 @@ pub struct SendArgs {
 
 #[derive(Args, Clone)]
 pub struct FanoutArgs {
+    /// Members of the one room, one connection each
     #[arg(long, default_value_t = 1000, value_parser = positive)]
     pub members: usize,
     /// Members that send
@@ -123,6 +126,7 @@ pub struct FanoutArgs {
 
 #[derive(Args, Clone)]
 pub struct IdleArgs {
+    /// Connections to open
     #[arg(long, default_value_t = 10_000, value_parser = positive)]
     pub connections: usize,
     /// Users that share the connections [default: one for each]
