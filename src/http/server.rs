@@ -105,14 +105,21 @@ impl Door {
             return Err(ApiError::new(ErrorCode::Unavailable, "the server is going away"));
         }
         if self.state.node.metrics.sessions.get() >= self.state.config.max_connections as i64 {
-            return Err(ApiError::new(ErrorCode::Unavailable, "the server has as many connections as it may"));
+            return Err(ApiError::new(
+                ErrorCode::Unavailable,
+                "the server has as many connections as it may",
+            ));
         }
         let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
         let query = request.uri().query().unwrap_or_default();
         let (token, _) = find_token(header, query, &self.state.origins)?;
         let identity = self.state.node.authenticator.authenticate(token).await?;
         let response = handshake(request.head())
-            .and_then(|mut response| response.message_body(()).map_err(|_| actix_http::ws::HandshakeError::NoWebsocketUpgrade))
+            .and_then(|mut response| {
+                response
+                    .message_body(())
+                    .map_err(|_| actix_http::ws::HandshakeError::NoWebsocketUpgrade)
+            })
             .map_err(|error| Invalid::new("upgrade", error.to_string()))?;
         Ok((identity, response))
     }
@@ -127,7 +134,11 @@ impl Door {
         let stream = Rc::new(parts.io);
         let incoming = Incoming {
             identity,
-            source: Box::new(Frames::new(stream.clone(), self.scratch.clone(), parts.read_buf.to_vec())),
+            source: Box::new(Frames::new(
+                stream.clone(),
+                self.scratch.clone(),
+                parts.read_buf.to_vec(),
+            )),
             wire: Box::new(Socket(stream)),
         };
         session::start(&self.state.node, &self.local, incoming);
@@ -142,7 +153,9 @@ async fn refuse(mut framed: Framed<TcpStream, h1::Codec>, error: &ApiError) {
     response.insert_header((header::CONTENT_TYPE, "application/json"));
     response.insert_header(("x-request-id", request_id));
     response.force_close();
-    let Ok(response) = response.message_body(()) else { return };
+    let Ok(response) = response.message_body(()) else {
+        return;
+    };
     let length = body.len() as u64;
     // A client that is gone needs no answer.
     if framed.send((response, BodySize::Sized(length)).into()).await.is_ok() {

@@ -68,7 +68,12 @@ pub struct Frames {
 impl Frames {
     /// Reads from `stream`, `early` bytes of which were read already.
     pub fn new(stream: Rc<TcpStream>, scratch: Scratch, early: Vec<u8>) -> Self {
-        Self { stream, scratch, early, assembly: Assembly::default() }
+        Self {
+            stream,
+            scratch,
+            early,
+            assembly: Assembly::default(),
+        }
     }
 }
 
@@ -159,12 +164,10 @@ impl Assembly {
     }
 
     /// Takes one frame; its length, or `None` when it is not all there.
-    fn frame(
-        &mut self,
-        bytes: &mut [u8],
-        take: &mut dyn FnMut(Input<'_>) -> bool,
-    ) -> Result<Option<usize>, CloseCode> {
-        let Some(header) = Header::read(bytes).map_err(|_| CloseCode::ProtocolError)? else { return Ok(None) };
+    fn frame(&mut self, bytes: &mut [u8], take: &mut dyn FnMut(Input<'_>) -> bool) -> Result<Option<usize>, CloseCode> {
+        let Some(header) = Header::read(bytes).map_err(|_| CloseCode::ProtocolError)? else {
+            return Ok(None);
+        };
         let mask = header.mask.ok_or(CloseCode::ProtocolError)?;
         let collected = self.message.as_ref().map_or(0, Vec::len) as u64;
         if header.payload_bytes + collected > limits::FRAME_BYTES as u64 {
@@ -174,7 +177,9 @@ impl Assembly {
             return Err(CloseCode::Unsupported);
         }
         let end = header.header_bytes + header.payload_bytes as usize;
-        let Some(payload) = bytes.get_mut(header.header_bytes..end) else { return Ok(None) };
+        let Some(payload) = bytes.get_mut(header.header_bytes..end) else {
+            return Ok(None);
+        };
         frame::unmask(payload, mask, 0);
         let more = match (header.opcode, header.fin) {
             (Opcode::Text, true) if self.message.is_none() => take(text(payload)?),
@@ -218,13 +223,19 @@ impl Assembly {
 }
 
 fn text(payload: &[u8]) -> Result<Input<'_>, CloseCode> {
-    std::str::from_utf8(payload).map(Input::Text).map_err(|_| CloseCode::NotUtf8)
+    std::str::from_utf8(payload)
+        .map(Input::Text)
+        .map_err(|_| CloseCode::NotUtf8)
 }
 
 /// RFC 6455 §5.5.1 and §7.4: nothing, or a code that may stand on the wire and a reason in UTF-8.
 fn check_close(payload: &[u8]) -> Result<(), CloseCode> {
     let Some((code, reason)) = payload.split_first_chunk::<2>() else {
-        return if payload.is_empty() { Ok(()) } else { Err(CloseCode::ProtocolError) };
+        return if payload.is_empty() {
+            Ok(())
+        } else {
+            Err(CloseCode::ProtocolError)
+        };
     };
     match u16::from_be_bytes(*code) {
         1000..=1003 | 1007..=1014 | 3000..=4999 => {}
