@@ -97,7 +97,8 @@ impl Dial {
         }
     }
 
-    async fn upgrade(&self) -> Result<WebSocketStream<TcpStream>, Refusal> {
+    /// The bare connection, for those who read it themselves.
+    pub async fn upgrade(&self) -> Result<WebSocketStream<TcpStream>, Refusal> {
         let network = |error: std::io::Error| Refusal::Network(error.to_string());
         let stream = TcpStream::connect(self.realm.host()).await.map_err(network)?;
         stream.set_nodelay(true).map_err(network)?;
@@ -338,7 +339,8 @@ impl Tab {
     }
 }
 
-fn read(message: Message) -> What {
+/// What a frame of the server says.
+pub fn read(message: Message) -> What {
     match message {
         Message::Text(text) => read_envelope(&text),
         Message::Ping(_) => What::Ping,
