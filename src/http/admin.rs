@@ -1,0 +1,157 @@
+//! What administrators of the server see and do: sessions, figures. Never shows what is said in conversations, nor lets
+//! anybody into one.
+
+use actix_web::{
+    HttpResponse,
+    web::{Data, Json, Path},
+};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{
+    State,
+    error::ErrorBody,
+    extract::Admin,
+    figures::{Distribution, Meter, resident_bytes},
+};
+use crate::{
+    actors::relay::{ConnectedSession, Disconnect, ListSessions},
+    domain::SessionId,
+    protocol::ApiError,
+};
+
+/// Who is connected.
+#[derive(Serialize, ToSchema)]
+pub struct SessionList {
+    /// Longest-standing first.
+    sessions: Vec<ConnectedSession>,
+}
+
+/// Open sessions
+#[utoipa::path(get, path = "/api/admin/sessions", responses(
+    (status = 200, description = "All of this node", body = SessionList),
+))]
+pub async fn list_sessions(state: Data<State>, _admin: Admin) -> Result<Json<SessionList>, ApiError> {
+    let mut sessions = state.node.relays.ask_all(ListSessions).await.concat();
+    sessions.sort_by_key(|session| (session.opened_at, session.session_id));
+    Ok(Json(SessionList { sessions }))
+}
+
+/// Disconnect a session
+///
+/// It is closed with 4403, which tells its client not to come back.
+#[utoipa::path(delete, path = "/api/admin/sessions/{id}",
+    params(("id" = SessionId, Path, description = "Which session")),
+    responses(
+        (status = 204, description = "Closed"),
+        (status = 404, description = "NOT_FOUND: no session of that id is open", body = ErrorBody),
+    ))]
+pub async fn disconnect_session(
+    state: Data<State>,
+    _admin: Admin,
+    id: Path<SessionId>,
+) -> Result<HttpResponse, ApiError> {
+    let closed = state.node.relays.ask_all(Disconnect(*id)).await;
+    if closed.contains(&true) {
+        log::info!(target: "parlor::http", "session {id} was disconnected by an administrator");
+        Ok(HttpResponse::NoContent().finish())
+    } else {
+        Err(ApiError::not_found("session"))
+    }
+}
+
+/// The figures of this node.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NodeFigures {
+    /// What the node calls itself.
+    node_id: String,
+    uptime_seconds: u64,
+    /// Whether it is going away.
+    draining: bool,
+    sessions: SessionFigures,
+    /// Users with at least one session.
+    users_online: i64,
+    /// Conversations in use.
+    active_rooms: i64,
+    /// Messages committed since the start.
+    messages: u64,
+    /// Over the last ten seconds.
+    messages_per_second: f64,
+    commits: CommitFigures,
+    /// Changes that wait for the log.
+    append_queue: i64,
+    database_pool: PoolFigures,
+    memory: MemoryFigures,
+}
+
+/// Open sessions by what they speak.
+#[derive(Serialize, ToSchema)]
+struct SessionFigures {
+    websocket: i64,
+}
+
+/// Transactions of the log since the start.
+#[derive(Serialize, ToSchema)]
+struct CommitFigures {
+    /// Changes in one transaction.
+    size: Distribution,
+    /// How long one took, in seconds.
+    seconds: Distribution,
+}
+
+/// Connections to the database.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct PoolFigures {
+    backend: &'static str,
+    in_use: u32,
+    open: u32,
+}
+
+/// What the process takes.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct MemoryFigures {
+    /// `null` where the system does not say.
+    rss_bytes: Option<u64>,
+}
+
+/// Figures
+#[utoipa::path(get, path = "/api/admin/metrics", responses(
+    (status = 200, description = "As of now", body = NodeFigures),
+))]
+pub async fn show_metrics(
+    state: Data<State>,
+    meter: Data<Meter>,
+    _admin: Admin,
+) -> Result<Json<NodeFigures>, ApiError> {
+    let node = &state.node;
+    let metrics = &node.metrics;
+    let (in_use, open) = node.store.pool();
+    Ok(Json(NodeFigures {
+        node_id: node.id.clone(),
+        uptime_seconds: node.clock.now().since(node.started_at) / 1000,
+        draining: state.draining(),
+        sessions: SessionFigures {
+            websocket: metrics.sessions.get(),
+        },
+        users_online: metrics.users_online.get(),
+        active_rooms: metrics.rooms.get(),
+        messages: metrics.messages.get(),
+        messages_per_second: meter.per_second(),
+        commits: CommitFigures {
+            size: Distribution::of(&metrics.commit_ops),
+            seconds: Distribution::of(&metrics.commit_seconds),
+        },
+        append_queue: metrics.append_queue.get(),
+        database_pool: PoolFigures {
+            backend: node.store.backend(),
+            in_use,
+            open,
+        },
+        memory: MemoryFigures {
+            rss_bytes: resident_bytes(),
+        },
+    }))
+}
