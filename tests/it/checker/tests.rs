@@ -488,6 +488,58 @@ fn something_sent_after_the_removal_was_answered() {
     });
 }
 
+/// The fences fall when the member is taken in again.
+#[test]
+fn whoever_is_back_gets_everything_again() {
+    for seed in SEEDS {
+        let mut run = model::run(seed);
+        let Some(place) = some_act(&run, is_received) else {
+            continue;
+        };
+        let conversation = message_of(&mut run, place).conversation.clone();
+        let at = run.0[place.0].acts[place.1].0;
+        let user = run.0[place.0].user.clone();
+        // Before anything was sent: removed and taken in again, at one tick.
+        run.0[0].acts.insert(
+            0,
+            (
+                0,
+                Act::RemovalAnswered {
+                    conversation: conversation.clone(),
+                    user: user.clone(),
+                },
+            ),
+        );
+        run.0[0].acts.insert(
+            1,
+            (
+                1,
+                Act::Adds {
+                    conversation: conversation.clone(),
+                    user,
+                },
+            ),
+        );
+        let acts = &mut run.0[place.0].acts;
+        let place = acts
+            .iter()
+            .position(|(tick, act)| *tick == at && is_received(act))
+            .expect("still there");
+        acts.insert(
+            place,
+            (
+                at,
+                Act::Removed {
+                    conversation: conversation.clone(),
+                },
+            ),
+        );
+        acts.insert(place + 1, (at, Act::Added { conversation }));
+        let breaches = check(&run.0, &run.1);
+        assert!(breaches.is_empty(), "seed {seed}: {}", shown(&breaches));
+    }
+}
+
 #[test]
 fn something_after_the_expiry() {
     caught(Promise::Fence, |run| {
