@@ -234,6 +234,16 @@ fn a_schema_is_brought_up_to_date_and_a_dry_run_touches_nothing() {
 }
 
 #[test]
+fn a_check_without_a_database_cannot_tell() {
+    let shell = Shell::open();
+    assert_eq!(
+        shell.parlor("verify").badly(2),
+        "./data/parlor.sqlite3: there is no database"
+    );
+    assert!(!shell.path().join("data").exists());
+}
+
+#[test]
 fn the_printed_default_can_be_used_as_it_is() {
     let shell = Shell::open();
     let printed = shell.parlor("config").well();

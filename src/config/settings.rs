@@ -53,12 +53,7 @@ impl Draft {
                 },
                 allowed_origins: Vec::new(),
                 registration: Registration::Closed,
-                rates: Rates {
-                    messages_per_second: 0,
-                    messages_burst: 0,
-                    events_per_second: 0,
-                    logins_per_minute: 0,
-                },
+                rates: Rates::OFF,
                 heartbeat: Duration::ZERO,
                 heartbeat_timeout: Duration::ZERO,
                 room_idle: Duration::ZERO,
@@ -81,12 +76,7 @@ impl Draft {
             ));
         }
         if !self.rate_limits {
-            config.rates = Rates {
-                messages_per_second: 0,
-                messages_burst: 0,
-                events_per_second: 0,
-                logins_per_minute: 0,
-            };
+            config.rates = Rates::OFF;
         }
         Ok(self.config)
     }
