@@ -6,6 +6,8 @@ mod connection;
 mod epoch;
 mod lock;
 mod migrations;
+#[cfg(test)]
+mod plans;
 mod readers;
 mod statement;
 mod store;
