@@ -132,9 +132,9 @@ fn percentile(buckets: &[(f64, u64)], count: u64, share: f64) -> f64 {
         return 0.0;
     }
     let rank = count as f64 * share;
-    let finite = buckets.iter().filter(|(bound, _)| bound.is_finite());
+    let mut finite = buckets.iter().filter(|(bound, _)| bound.is_finite());
     let found = finite.clone().find(|(_, upto)| *upto as f64 >= rank);
-    found.or(finite.last()).map_or(0.0, |(bound, _)| *bound)
+    found.or_else(|| finite.next_back()).map_or(0.0, |(bound, _)| *bound)
 }
 
 /// Bytes of memory that the process holds, where the system says so.
