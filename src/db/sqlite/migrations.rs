@@ -76,6 +76,14 @@ pub fn missing(connection: &mut SqliteConnection) -> Result<Vec<String>, OpenErr
     Ok(missing.map(ToString::to_string).collect())
 }
 
+/// As [`missing`], of a file that must not be written to: one that is not ours lacks everything.
+pub fn missing_of_existing(connection: &mut SqliteConnection) -> Result<Vec<String>, OpenError> {
+    if is_empty(connection)? {
+        return Err(OpenError::Database("there is no Parlor store in this file".to_owned()));
+    }
+    missing(connection)
+}
+
 /// Whether the file has no tables but diesel's own.
 fn is_empty(connection: &mut SqliteConnection) -> Result<bool, OpenError> {
     let tables: i64 = diesel::select(sql::<BigInt>(

@@ -9,6 +9,7 @@ mod migrations;
 mod readers;
 mod statement;
 mod store;
+pub mod verify;
 mod writer;
 
 use std::{
