@@ -3,6 +3,7 @@
 
 mod failures;
 mod log;
+mod membership;
 mod model;
 mod reads;
 mod users;

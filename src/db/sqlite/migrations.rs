@@ -26,7 +26,10 @@ pub fn pending(path: &Path, busy_timeout: Duration) -> Result<Vec<String>, OpenE
 /// Returns the names of what was applied.
 pub fn migrate(path: &Path, busy_timeout: Duration) -> Result<Vec<String>, OpenError> {
     let mut connection = connection::writer(path, busy_timeout)?;
-    apply(&mut connection, path)
+    let applied = apply(&mut connection, path)?;
+    // A store is whole only with its epoch; a server that opens it finds it made.
+    super::epoch::read_or_make(&mut connection)?;
+    Ok(applied)
 }
 
 /// As [`migrate`], on the writer's connection.
@@ -36,18 +39,7 @@ pub fn apply(connection: &mut SqliteConnection, path: &Path) -> Result<Vec<Strin
         return Ok(missing);
     };
     if !is_empty(connection)? {
-        let copy = with_suffix(path, &format!(".before-{first}"));
-        let Some(target) = copy.to_str() else {
-            return Err(OpenError::Path(copy));
-        };
-        if copy.exists() {
-            log::warn!(target: "parlor::db", "{target} is there already and kept; the file is not copied again");
-        } else {
-            diesel::sql_query("VACUUM INTO ?")
-                .bind::<Text, _>(target)
-                .execute(connection)
-                .map_err(OpenError::database)?;
-        }
+        copy(connection, &with_suffix(path, &format!(".before-{first}")))?;
     }
     // One transaction a version, so that a failure leaves the schema of the version before it.
     connection
@@ -57,6 +49,29 @@ pub fn apply(connection: &mut SqliteConnection, path: &Path) -> Result<Vec<Strin
         .batch_execute("PRAGMA optimize;")
         .map_err(OpenError::database)?;
     Ok(missing)
+}
+
+/// Copies the file, as it is to this connection, to `target`; one that is there is replaced, and never by half a copy.
+fn copy(connection: &mut SqliteConnection, target: &Path) -> Result<(), OpenError> {
+    let draft = with_suffix(target, ".new");
+    let io = |error| OpenError::Io {
+        path: target.to_owned(),
+        error,
+    };
+    if draft.exists() {
+        std::fs::remove_file(&draft).map_err(io)?;
+    }
+    let name = draft.to_str().ok_or_else(|| OpenError::Path(draft.clone()))?;
+    diesel::sql_query("VACUUM INTO ?")
+        .bind::<Text, _>(name)
+        .execute(connection)
+        .map_err(OpenError::database)?;
+    std::fs::File::open(&draft)
+        .and_then(|file| file.sync_all())
+        .map_err(io)?;
+    std::fs::rename(&draft, target).map_err(io)?;
+    log::info!(target: "parlor::db", "copied the database to {} before its schema changes", target.display());
+    Ok(())
 }
 
 /// The names of the versions that are missing; refuses a file that a newer Parlor made.

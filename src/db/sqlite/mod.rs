@@ -175,7 +175,7 @@ pub fn open(options: SqliteOptions) -> Result<Sqlite, OpenError> {
     })
 }
 
-/// The names of the schema's versions that a file lacks, oldest first. For `parlor migrate`.
+/// The names of the schema's versions that a file lacks, oldest first; of a file that is missing, all. For `parlor migrate`.
 pub fn pending(path: &Path) -> Result<Vec<String>, OpenError> {
     migrations::pending(path, Duration::from_secs(4))
 }
