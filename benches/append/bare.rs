@@ -98,8 +98,9 @@ fn round<const SCHEMA: usize>(messages: usize, batch: usize) -> Round {
     let path = dir.path().join("bench.sqlite3");
     let mut connection = SqliteConnection::establish(path.to_str().expect("a name")).expect("a file");
     let Schema { key, indexes, .. } = &SCHEMAS[SCHEMA];
+    let page = std::env::var("PAGE").unwrap_or("4096".into());
     let setup = format!(
-        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF; PRAGMA cache_size = -65536;
+        "PRAGMA page_size = {page}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF; PRAGMA cache_size = -65536;
          PRAGMA wal_autocheckpoint = 4000;
          CREATE TABLE h (conversation INTEGER PRIMARY KEY, seq BIGINT);
          CREATE TABLE m ({key}, change_position BIGINT, id BLOB, kind SMALLINT, sender BIGINT, content TEXT,
@@ -113,7 +114,7 @@ fn round<const SCHEMA: usize>(messages: usize, batch: usize) -> Round {
     }
     let rows: Vec<Row<SCHEMA>> = (0..messages).map(Row::new).collect();
     let mut batches = Vec::new();
-    let start = Instant::now();
+    let (start, cpu, written) = (Instant::now(), crate::cpu(), crate::written());
     for rows in rows.chunks_exact(batch) {
         let begin = Instant::now();
         connection
@@ -124,6 +125,8 @@ fn round<const SCHEMA: usize>(messages: usize, batch: usize) -> Round {
     Round {
         messages: batches.len() * batch,
         took: start.elapsed(),
+        cpu: crate::cpu() - cpu,
+        written: crate::written() - written,
         batches,
     }
 }

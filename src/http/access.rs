@@ -16,7 +16,7 @@ use futures_util::FutureExt;
 use super::{State, extract::Auth, observe::RequestId};
 use crate::{
     actors::commands,
-    auth::{Identity, TokenSource, find_token},
+    auth::{Identity, find_token},
     domain::UserKey,
     protocol::{ApiError, ErrorCode},
 };
@@ -86,12 +86,7 @@ async fn enter(access: Access, request: &HttpRequest) -> Result<(), ApiError> {
     if access == Access::Scraper && is_scraper(state, request) {
         return Ok(());
     }
-    let identity = identify(
-        state,
-        |name| request.headers().get(name)?.to_str().ok(),
-        request.query_string(),
-    )
-    .await?;
+    let identity = identify(state, request).await?;
     if matches!(access, Access::Admin(_) | Access::Scraper) && !identity.admin {
         return Err(ApiError::new(
             ErrorCode::Forbidden,
@@ -105,16 +100,10 @@ async fn enter(access: Access, request: &HttpRequest) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// Whose request it is, by the first token that it carries. `header` looks a header up by its lower-case name.
-///
-/// # Errors
-/// `UNAUTHORIZED`, `TOKEN_EXPIRED`, `UNAVAILABLE`.
-pub async fn identify<'a>(
-    state: &State,
-    header: impl Fn(&str) -> Option<&'a str>,
-    query: &'a str,
-) -> Result<Identity, ApiError> {
-    let (token, _): (_, TokenSource) = find_token(header, query, &state.origins)?;
+/// Whose request it is, by the first token that it carries.
+async fn identify(state: &State, request: &HttpRequest) -> Result<Identity, ApiError> {
+    let header = |name: &str| request.headers().get(name)?.to_str().ok();
+    let (token, _) = find_token(header, request.query_string(), &state.origins)?;
     state.node.authenticator.authenticate(token).await
 }
 

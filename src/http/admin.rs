@@ -1,10 +1,13 @@
 //! What administrators of the server see and do: sessions, figures. Never shows what is said in conversations, nor lets
 //! anybody into one.
 
+use std::{cmp::Reverse, time::Duration};
+
 use actix_web::{
     HttpResponse,
     web::{Data, Json, Path},
 };
+use futures_util::future::join_all;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -15,10 +18,19 @@ use super::{
     figures::{Distribution, Meter, resident_bytes},
 };
 use crate::{
-    actors::relay::{ConnectedSession, Disconnect, ListSessions},
+    actors::{
+        Node,
+        relay::{ConnectedSession, Disconnect, ListSessions},
+        room::{RoomFigures, RoomStats},
+    },
     domain::SessionId,
     protocol::ApiError,
 };
+
+/// Rooms asked how busy they are, those shown, and how long one may take to answer.
+const ROOMS_ASKED: usize = 1000;
+const ROOMS_SHOWN: usize = 10;
+const ROOM_WITHIN: Duration = Duration::from_secs(1);
 
 /// Who is connected.
 #[derive(Serialize, ToSchema)]
@@ -83,6 +95,8 @@ pub struct NodeFigures {
     append_queue: i64,
     database_pool: PoolFigures,
     memory: MemoryFigures,
+    /// The ten with most messages over the last minute, of at most 1000 that are asked; quiet ones are left out.
+    busiest_rooms: Vec<RoomFigures>,
 }
 
 /// Open sessions by what they speak.
@@ -153,5 +167,23 @@ pub async fn show_metrics(
         memory: MemoryFigures {
             rss_bytes: resident_bytes(),
         },
+        busiest_rooms: busiest_rooms(node).await,
     }))
+}
+
+async fn busiest_rooms(node: &Node) -> Vec<RoomFigures> {
+    let asked = node.rooms.all().into_iter().take(ROOMS_ASKED);
+    let answers = asked.map(|room| async move { room.send(RoomStats).await.ok() });
+    // A room that does not answer in time is busy with something else than messages, or gone.
+    let answers = answers.map(|answer| tokio::time::timeout(ROOM_WITHIN, answer));
+    let figures = join_all(answers)
+        .await
+        .into_iter()
+        .filter_map(|answer| answer.ok().flatten());
+    let mut busy: Vec<RoomFigures> = figures
+        .filter(|room| room.messages_per_minute > 0 || room.pending > 0)
+        .collect();
+    busy.sort_by_key(|room| Reverse((room.messages_per_minute, room.pending)));
+    busy.truncate(ROOMS_SHOWN);
+    busy
 }

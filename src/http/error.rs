@@ -139,18 +139,19 @@ fn bad_body(error: &JsonPayloadError) -> ApiError {
 
 fn bad_query(error: &QueryPayloadError) -> ApiError {
     let why = match error {
+        // Our own types name the field.
         QueryPayloadError::Deserialize(error) => error.to_string(),
-        _ => "could not be read".to_owned(),
+        _ => "the query could not be read".to_owned(),
     };
-    Invalid::new("query", why).into()
+    ApiError::new(ErrorCode::ValidationError, why)
 }
 
 fn bad_path(error: &PathError) -> ApiError {
     let why = match error {
         PathError::Deserialize(error) => error.to_string(),
-        _ => "could not be read".to_owned(),
+        _ => "the path could not be read".to_owned(),
     };
-    Invalid::new("path", why).into()
+    ApiError::new(ErrorCode::ValidationError, why)
 }
 
 /// What is answered where no route is.

@@ -23,38 +23,55 @@ use crate::{
 };
 
 /// Which page of history: the newest, or one beside a message.
-#[derive(Deserialize, IntoParams)]
+#[derive(Default, Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase")]
 #[into_params(parameter_in = Query)]
 pub struct HistoryQuery {
     /// What stands just before this message.
-    before: Option<MessageId>,
+    #[param(value_type = Option<MessageId>)]
+    before: Option<String>,
     /// What stands just after this message.
-    after: Option<MessageId>,
+    #[param(value_type = Option<MessageId>)]
+    after: Option<String>,
     /// This message in the middle.
-    around: Option<MessageId>,
+    #[param(value_type = Option<MessageId>)]
+    around: Option<String>,
     /// At most how many messages.
     #[serde(default)]
     #[param(value_type = Option<u32>, minimum = 1, maximum = 100, default = 50)]
     limit: PageSize<{ limits::PAGE_DEFAULT }>,
     /// Whether this counts as having read up to the newest message of the page.
-    #[param(default = true)]
-    mark_read: Option<bool>,
+    #[param(value_type = Option<bool>, default = true)]
+    mark_read: Option<String>,
 }
 
 impl HistoryQuery {
     fn parse(&self) -> Result<HistoryRequest, Invalid> {
-        let at = match (self.before, self.after, self.around) {
+        let message = |field, text: &str| {
+            text.parse::<MessageId>()
+                .map_err(|invalid| Invalid::new(field, invalid.reason))
+        };
+        let at = match (&self.before, &self.after, &self.around) {
             (None, None, None) => HistoryAt::Newest,
-            (Some(id), None, None) => HistoryAt::Before(id),
-            (None, Some(id), None) => HistoryAt::After(id),
-            (None, None, Some(id)) => HistoryAt::Around(id),
-            _ => return Err(Invalid::new("query", "takes one of before, after and around")),
+            (Some(id), None, None) => HistoryAt::Before(message("before", id)?),
+            (None, Some(id), None) => HistoryAt::After(message("after", id)?),
+            (None, None, Some(id)) => HistoryAt::Around(message("around", id)?),
+            _ => {
+                return Err(Invalid::new(
+                    "before",
+                    "excludes after and around: give one of the three",
+                ));
+            }
+        };
+        let mark_read = match self.mark_read.as_deref() {
+            None | Some("true") => true,
+            Some("false") => false,
+            Some(_) => return Err(Invalid::new("markRead", "must be true or false")),
         };
         Ok(HistoryRequest {
             at,
             limit: self.limit.0,
-            mark_read: self.mark_read.unwrap_or(true),
+            mark_read,
         })
     }
 }
@@ -206,4 +223,43 @@ pub async fn mark_read(
     commands::mark_read(&state.node, &auth.caller, *id, upto)
         .await
         .map(Json)
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::web;
+
+    use super::*;
+
+    #[test]
+    fn a_page_is_beside_one_message_at_the_most() {
+        const ID: &str = "0199c5a4-7a3e-7c3a-9d35-0a1b2c3d4e5f";
+        let parse = |query: &str| {
+            let query = web::Query::<HistoryQuery>::from_query(query).map_err(|error| error.to_string())?;
+            query.parse().map_err(|invalid| invalid.to_string())
+        };
+        let newest = parse("").unwrap();
+        assert_eq!(
+            (newest.at, newest.limit, newest.mark_read),
+            (HistoryAt::Newest, 50, true)
+        );
+        let page = parse(&format!("around={ID}&limit=100&markRead=false&token=x")).unwrap();
+        assert_eq!(
+            (page.at, page.limit, page.mark_read),
+            (HistoryAt::Around(ID.parse().unwrap()), 100, false)
+        );
+        for (bad, field) in [
+            ("before=x", "before:"),
+            ("after=", "after:"),
+            ("limit=0", "limit:"),
+            ("limit=101", "limit:"),
+            ("limit=-1", "limit:"),
+            ("limit=", "limit:"),
+            ("markRead=maybe", "markRead:"),
+            (&format!("before={ID}&after={ID}"), "before:"),
+        ] {
+            let refusal = parse(bad).unwrap_err();
+            assert!(refusal.contains(field), "{bad}: {refusal}");
+        }
+    }
 }

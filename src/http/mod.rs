@@ -18,6 +18,8 @@ mod presence;
 pub mod routes;
 pub mod server;
 pub mod state;
+#[cfg(test)]
+mod tests;
 mod users;
 pub mod ws;
 

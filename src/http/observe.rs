@@ -24,7 +24,6 @@ use uuid::Uuid;
 
 use super::{State, error::shaped};
 use crate::{
-    actors::Node,
     domain::{Clock, Entropy},
     metrics::Metrics,
 };
@@ -63,12 +62,12 @@ pub struct Observer {
 }
 
 impl Observer {
-    /// Counts into the node's figures.
-    pub fn new(node: &Node) -> Self {
+    /// Counts into `metrics`.
+    pub fn new(clock: Clock, entropy: Entropy, metrics: Metrics) -> Self {
         Self {
-            clock: node.clock.clone(),
-            entropy: node.entropy.clone(),
-            metrics: node.metrics.clone(),
+            clock,
+            entropy,
+            metrics,
         }
     }
 }
@@ -173,4 +172,20 @@ pub fn cors(state: web::Data<State>) -> Cors {
         .expose_headers([REQUEST_ID, RETRY_AFTER])
         .supports_credentials()
         .max_age(PREFLIGHT_SECONDS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_token_reaches_the_log() {
+        assert_eq!(without_token(""), "");
+        assert_eq!(without_token("limit=5&query=a%20b"), "limit=5&query=a%20b");
+        for query in ["token=secret", "Token=secret", "%74oken=secret", "access_token=secret"] {
+            let shown = without_token(query);
+            assert!(!shown.contains("secret"), "{shown}");
+        }
+        assert_eq!(without_token("a=1&token=secret&b=2&c"), "a=1&token=…&b=2&c");
+    }
 }

@@ -242,7 +242,7 @@ mod tests {
             assert!(operation.summary.is_some(), "{shown}: no summary");
             let route = ROUTES
                 .iter()
-                .find(|route| *route.method.as_str() == method.to_string() && route.path == path);
+                .find(|route| route.method.as_str() == method.as_str() && route.path == path);
             let open = route.is_some_and(|route| route.access == Access::Open);
             let responses = operation.responses.clone().unwrap_or_default();
             assert_eq!(

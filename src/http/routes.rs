@@ -101,9 +101,11 @@ pub fn app(
 ) -> App<
     impl ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse<BoxBody>, Error = Error, InitError = ()>,
 > {
+    let node = &state.node;
+    let observer = Observer::new(node.clock.clone(), node.entropy.clone(), node.metrics.clone());
     App::new()
-        .app_data(web::Data::new(Observer::new(&state.node)))
-        .app_data(web::Data::from(Meter::start(&state.node.metrics)))
+        .app_data(web::Data::new(observer))
+        .app_data(web::Data::from(Meter::start(&node.metrics)))
         .app_data(state.clone())
         .configure(configure_extractors)
         .configure(configure)

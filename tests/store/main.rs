@@ -6,4 +6,5 @@ mod log;
 mod model;
 mod reads;
 mod users;
+mod verify;
 mod world;

@@ -203,6 +203,7 @@ impl Room {
             edited_at: None,
             deleted_at: None,
         };
+        self.recent.sent();
         self.writer.message(&message);
         if in_order {
             self.writer.new_message();

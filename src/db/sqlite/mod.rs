@@ -6,9 +6,12 @@ mod connection;
 mod epoch;
 mod lock;
 mod migrations;
+#[cfg(test)]
+mod plans;
 mod readers;
 mod statement;
 mod store;
+pub mod verify;
 mod writer;
 
 use std::{

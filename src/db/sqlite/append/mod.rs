@@ -13,6 +13,8 @@ use diesel::{SqliteConnection, prelude::*};
 
 pub use self::changes::DELETED;
 use self::insert::Pending;
+#[cfg(test)]
+pub use self::send::ByClient;
 use super::statement::statement;
 use crate::{
     db::{
