@@ -4,7 +4,7 @@
 //! signs tokens for both with the secret in the server's data directory, for trying things out on the server's machine:
 //! a client of a real product gets its token from the product. The rules that it keeps are in docs/PROTOCOL.md.
 
-use std::{collections::BTreeMap, error::Error, io::BufRead, time::Duration};
+use std::{collections::BTreeMap, error::Error, io, io::Write, time::Duration};
 
 use futures_util::{SinkExt, StreamExt};
 use parlor::auth::{Claims, Tokens, new_token_id};
@@ -40,7 +40,7 @@ async fn main() -> Result<()> {
 fn typed_lines() -> mpsc::Receiver<String> {
     let (sender, lines) = mpsc::channel(64);
     std::thread::spawn(move || {
-        let mut typed = std::io::stdin().lock().lines().map_while(std::io::Result::ok);
+        let mut typed = io::stdin().lines().map_while(io::Result::ok);
         typed.try_for_each(|line| sender.blocking_send(line))
     });
     lines
@@ -131,7 +131,7 @@ impl Chat {
             let requests = tokio::select! {
                 frame = time::timeout(SILENCE, socket.next()) => match frame?.ok_or("closed")?? {
                     Message::Text(frame) => self.on_frame(&frame)?,
-                    Message::Close(Some(why)) if u16::from(why.code) == 4403 => return Ok(println!("* {why}")),
+                    Message::Close(Some(why)) if why.code == 4403.into() => return Ok(writeln!(io::stdout(), "{why}")?),
                     Message::Close(Some(why)) => Err(why.to_string())?,
                     _ => Vec::new(),
                 },
@@ -179,7 +179,7 @@ impl Chat {
         Ok(Vec::new())
     }
 
-    /// Opens the conversation (for typing) and asks for what was missed. A new epoch (a restored backup) voids the cursor.
+    /// Opens the conversation (for typing), asks for what was missed. A new epoch (a restored backup) voids the cursor.
     fn begin(&mut self, ready: &Value) -> Vec<Value> {
         if ready["epoch"] != *self.epoch {
             (self.cursor, self.epoch) = (NEWEST, text(&ready["epoch"]).to_owned());
