@@ -1,7 +1,7 @@
 //! Puts the parts together, runs them, and takes them apart in the right order. Called by `cli` (`parlor serve`) and by
 //! tests that want a server in their own process; decides nothing else.
 
-use std::{io::Write, net::TcpListener, path::Path, sync::Arc, time::Duration};
+use std::{io::Write, net::TcpListener, sync::Arc, time::Duration};
 
 use actix::Actor;
 use actix_rt::{Arbiter, ArbiterHandle, System};
@@ -19,7 +19,7 @@ use crate::{
         rooms::Rooms,
     },
     auth::{Authenticator, Passwords, RateLimits, Revoked, Tokens},
-    config::Config,
+    config::{Config, make_private_dir},
     db::sqlite::{self, Closer, Sqlite, SqliteOptions},
     domain::{Clock, Entropy},
     http::{State, server},
@@ -44,7 +44,7 @@ const GOODBYES_WITHIN: Duration = Duration::from_secs(2);
 /// # Errors
 /// A sentence for the operator: why it could not start.
 pub fn serve(config: Config) -> Result<(), String> {
-    make_data_dir(&config.data_dir)?;
+    make_private_dir(&config.data_dir)?;
     raise_open_files(config.max_connections);
     let sqlite = sqlite::open(SqliteOptions::new(config.sqlite_path())).map_err(|error| error.to_string())?;
     let listener =
@@ -53,10 +53,6 @@ pub fn serve(config: Config) -> Result<(), String> {
     closer.close();
     log::info!(target: "parlor", "stopped");
     Ok(())
-}
-
-fn make_data_dir(dir: &Path) -> Result<(), String> {
-    std::fs::create_dir_all(dir).map_err(|error| format!("cannot make the data directory {}: {error}", dir.display()))
 }
 
 /// Every connection is an open file, and the usual soft limit is 1024.

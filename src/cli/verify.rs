@@ -1,33 +1,49 @@
 //! `parlor verify`: checks the store, prints what it finds, and says by its exit code how it stands. Changes nothing.
 
-use std::path::Path;
-
 use super::{Failure, output};
-use crate::config::Config;
+use crate::{
+    config::Config,
+    db::sqlite::verify::{self, Report},
+};
 
-/// The exit codes, which scripts rely on.
+/// The exit codes, which scripts rely on; 2, "cannot tell", is that of [`Failure::Usage`].
 const SOUND: u8 = 0;
 const DAMAGED: u8 = 1;
 
-/// Checks the store of `config`. A store that cannot be checked is a `Failure::Usage`: its exit code 2 is "cannot tell".
+/// Checks the store of `config`: findings go to stdout, one a line, everything else to stderr.
 pub(super) fn run(config: &Config) -> Result<u8, Failure> {
     let path = config.sqlite_path();
     if !path.exists() {
         return Err(Failure::Usage(format!("{}: there is no database", path.display())));
     }
     output::tell(&format!("checking {}", path.display()));
-    let findings = findings(&path).map_err(Failure::Usage)?;
-    for finding in &findings {
+    let report = verify::verify(&path, &mut |line| output::tell(&line))
+        .map_err(|error| Failure::Usage(format!("cannot tell: {error}")))?;
+    for finding in &report.findings {
         output::print(finding);
     }
-    output::tell(&match findings.len() {
-        0 => "sound".to_owned(),
-        one_or_more => format!("damaged: {one_or_more} findings"),
-    });
-    Ok(if findings.is_empty() { SOUND } else { DAMAGED })
+    if report.more > 0 {
+        output::print(&format!("and {} more", report.more));
+    }
+    output::tell(&summary(&report));
+    Ok(if report.is_clean() { SOUND } else { DAMAGED })
 }
 
-/// The call site of the check in `db`: one line a finding, or why it cannot tell.
-fn findings(_path: &Path) -> Result<Vec<String>, String> {
-    Err("this build has no check of the store".to_owned())
+fn summary(report: &Report) -> String {
+    let Report {
+        users,
+        conversations,
+        members,
+        messages,
+        changes,
+        ..
+    } = report;
+    let looked_at = format!(
+        "{users} users, {conversations} conversations, {members} members, {messages} messages, {changes} other changes"
+    );
+    if report.is_clean() {
+        return format!("sound: {looked_at}");
+    }
+    let findings = report.findings.len() as u64 + report.more;
+    format!("damaged: {findings} findings in {looked_at}")
 }

@@ -81,7 +81,9 @@ pub async fn register(
     let username = Username::parse(&body.username)?;
     let password = Password::parse(&body.password)?;
     let display_name = DisplayName::parse(body.display_name.as_deref().unwrap_or(&body.username))?;
-    node.rates.check_login(address(&request), &username.folded())?;
+    // Apart from the logins of that name: who registers may log in at once.
+    let key = format!("new {}", username.folded());
+    node.rates.check_login(address(&request), &key)?;
     let at = node.clock.now();
     let account = NewAccount {
         id: UserId::generate(at, node.entropy.bytes10()),

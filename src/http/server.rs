@@ -164,8 +164,9 @@ impl Door {
             return;
         };
         // A client that is gone needs no answer.
+        // The head and the body go out as one write: not every client waits for a second one after a refusal.
         if framed
-            .send((response, BodySize::Sized(body.len() as u64)).into())
+            .feed((response, BodySize::Sized(body.len() as u64)).into())
             .await
             .is_ok()
         {

@@ -142,7 +142,10 @@ async fn user_makes_accounts_and_changes_them() {
     let root = ["user", "create", "root", "--password-stdin", "--admin"];
     place.parlor_reading(&root, "correct horse battery").await.succeeded();
     place
-        .parlor_reading(&["user", "password", "nobody", "--password-stdin"], "x")
+        .parlor_reading(
+            &["user", "password", "nobody", "--password-stdin"],
+            "correct horse battery",
+        )
         .await
         .failed_naming(&["nobody"]);
     place

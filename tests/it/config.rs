@@ -6,8 +6,9 @@ use crate::harness::*;
 
 /// What the server says its heartbeat is: a setting that one can see from outside.
 async fn heartbeat(setup: Setup) -> u64 {
-    let server = setup.start().await;
+    let mut server = setup.start().await;
     let ready = server.user("alice").await.connect().await.ready.clone();
+    server.stop().await;
     ready["heartbeatSeconds"].as_u64().expect("a number")
 }
 

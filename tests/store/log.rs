@@ -112,18 +112,14 @@ async fn one_call_takes_many_conversations_and_one_of_them_twice() {
         conversation: room,
         ops: (0..n)
             .map(|n| world.send(&ann, words(&format!("{n}"))))
-            .chain([Op::Barrier])
             .collect(),
     };
     let batch = vec![part(one.key, 3), part(two.key, 5), part(one.key, 2), part(two.key, 0)];
     let answers = world.log.lock().await.append(batch).await.unwrap();
     let spans: Vec<(u32, u32)> = answers.iter().map(|a| (a.before.0, a.head.0)).collect();
     assert_eq!(spans, [(0, 3), (0, 5), (3, 5), (5, 5)]);
-    assert!(
-        answers
-            .iter()
-            .all(|a| matches!(a.outcomes.last(), Some(Ok(Outcome::Barrier))))
-    );
+    let outcomes: Vec<usize> = answers.iter().map(|a| a.outcomes.len()).collect();
+    assert_eq!(outcomes, [3, 5, 2, 0], "an append of nothing says where the conversation stands");
     assert!(world.log.lock().await.append(Vec::new()).await.unwrap().is_empty());
 }
 
@@ -324,7 +320,6 @@ async fn the_heir_owns_what_the_owner_leaves_and_the_last_one_ends_it() {
     let ops = vec![
         world.remove(&bob, &bob, None),
         world.send(&bob, words("echo")),
-        Op::Barrier,
         world.read(&bob, 1),
     ];
     let answer = world.append(&room, ops).await;
@@ -333,8 +328,7 @@ async fn the_heir_owns_what_the_owner_leaves_and_the_last_one_ends_it() {
         Ok(Outcome::Membership { seq: Seq(2), .. })
     ));
     assert!(matches!(answer.outcomes[1], Err(Refusal::Ended)));
-    assert!(matches!(answer.outcomes[2], Ok(Outcome::Barrier)));
-    assert!(matches!(answer.outcomes[3], Err(Refusal::Ended)));
+    assert!(matches!(answer.outcomes[2], Err(Refusal::Ended)));
     assert_eq!(answer.head, Seq(2));
     assert!(world.store.conversation(room.id).await.unwrap().is_none());
     assert!(world.store.room_state(room.id).await.unwrap().is_none());
@@ -351,11 +345,11 @@ async fn a_conversation_that_never_was_refuses() {
     let mut room = world.group(&ann, &[]).await;
     room.key = ConversationKey(room.key.0 + 77);
     let answer = world
-        .append(&room, vec![world.send(&ann, words("hi")), Op::Barrier])
+        .append(&room, vec![world.send(&ann, words("hi"))])
         .await;
     assert!(matches!(
         answer.outcomes[..],
-        [Err(Refusal::Ended), Ok(Outcome::Barrier)]
+        [Err(Refusal::Ended)]
     ));
     assert_eq!((answer.before, answer.head), (Seq(0), Seq(0)));
 }
