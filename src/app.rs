@@ -44,7 +44,8 @@ const GOODBYES_WITHIN: Duration = Duration::from_secs(2);
 /// # Errors
 /// A sentence for the operator: why it could not start.
 pub fn serve(config: Config) -> Result<(), String> {
-    make_private_dir(&config.data_dir)?;
+    make_private_dir(&config.data_dir)
+        .map_err(|error| format!("cannot make the data directory {}: {error}", config.data_dir.display()))?;
     raise_open_files(config.max_connections);
     let sqlite = sqlite::open(SqliteOptions::new(config.sqlite_path())).map_err(|error| error.to_string())?;
     let listener =

@@ -110,16 +110,18 @@ async fn one_call_takes_many_conversations_and_one_of_them_twice() {
     let (one, two) = (world.group(&ann, &[&bob]).await, world.group(&bob, &[&ann]).await);
     let part = |room: ConversationKey, n: usize| ConversationAppend {
         conversation: room,
-        ops: (0..n)
-            .map(|n| world.send(&ann, words(&format!("{n}"))))
-            .collect(),
+        ops: (0..n).map(|n| world.send(&ann, words(&format!("{n}")))).collect(),
     };
     let batch = vec![part(one.key, 3), part(two.key, 5), part(one.key, 2), part(two.key, 0)];
     let answers = world.log.lock().await.append(batch).await.unwrap();
     let spans: Vec<(u32, u32)> = answers.iter().map(|a| (a.before.0, a.head.0)).collect();
     assert_eq!(spans, [(0, 3), (0, 5), (3, 5), (5, 5)]);
     let outcomes: Vec<usize> = answers.iter().map(|a| a.outcomes.len()).collect();
-    assert_eq!(outcomes, [3, 5, 2, 0], "an append of nothing says where the conversation stands");
+    assert_eq!(
+        outcomes,
+        [3, 5, 2, 0],
+        "an append of nothing says where the conversation stands"
+    );
     assert!(world.log.lock().await.append(Vec::new()).await.unwrap().is_empty());
 }
 
@@ -344,13 +346,8 @@ async fn a_conversation_that_never_was_refuses() {
     let ann = world.user("ann").await;
     let mut room = world.group(&ann, &[]).await;
     room.key = ConversationKey(room.key.0 + 77);
-    let answer = world
-        .append(&room, vec![world.send(&ann, words("hi"))])
-        .await;
-    assert!(matches!(
-        answer.outcomes[..],
-        [Err(Refusal::Ended)]
-    ));
+    let answer = world.append(&room, vec![world.send(&ann, words("hi"))]).await;
+    assert!(matches!(answer.outcomes[..], [Err(Refusal::Ended)]));
     assert_eq!((answer.before, answer.head), (Seq(0), Seq(0)));
 }
 
