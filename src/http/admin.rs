@@ -91,8 +91,7 @@ pub struct NodeFigures {
     /// Over the last ten seconds.
     messages_per_second: f64,
     commits: CommitFigures,
-    /// Changes that wait for the log.
-    append_queue: i64,
+    mailbox_depths: MailboxFigures,
     database_pool: PoolFigures,
     memory: MemoryFigures,
     /// The ten with most messages over the last minute, of at most 1000 that are asked; quiet ones are left out.
@@ -107,11 +106,22 @@ struct SessionFigures {
 
 /// Transactions of the log since the start.
 #[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 struct CommitFigures {
     /// Changes in one transaction.
-    size: Distribution,
-    /// How long one took, in seconds.
-    seconds: Distribution,
+    batch_sizes: Distribution,
+    /// How long one took.
+    latency_seconds: Distribution,
+}
+
+/// Changes that wait.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct MailboxFigures {
+    /// For the log.
+    append_queue: i64,
+    /// In the rooms that were asked, for their turn.
+    rooms: usize,
 }
 
 /// Connections to the database.
@@ -142,6 +152,7 @@ pub async fn show_metrics(
 ) -> Result<Json<NodeFigures>, ApiError> {
     let node = &state.node;
     let metrics = &node.metrics;
+    let rooms = ask_rooms(node).await;
     let (in_use, open) = node.store.pool();
     Ok(Json(NodeFigures {
         node_id: node.id.clone(),
@@ -155,10 +166,13 @@ pub async fn show_metrics(
         messages: metrics.messages.get(),
         messages_per_second: meter.per_second(),
         commits: CommitFigures {
-            size: Distribution::of(&metrics.commit_ops),
-            seconds: Distribution::of(&metrics.commit_seconds),
+            batch_sizes: Distribution::of(&metrics.commit_ops),
+            latency_seconds: Distribution::of(&metrics.commit_seconds),
         },
-        append_queue: metrics.append_queue.get(),
+        mailbox_depths: MailboxFigures {
+            append_queue: metrics.append_queue.get(),
+            rooms: rooms.iter().map(|room| room.pending).sum(),
+        },
         database_pool: PoolFigures {
             backend: node.store.backend(),
             in_use,
@@ -167,23 +181,22 @@ pub async fn show_metrics(
         memory: MemoryFigures {
             rss_bytes: resident_bytes(),
         },
-        busiest_rooms: busiest_rooms(node).await,
+        busiest_rooms: busiest(rooms),
     }))
 }
 
-async fn busiest_rooms(node: &Node) -> Vec<RoomFigures> {
+async fn ask_rooms(node: &Node) -> Vec<RoomFigures> {
     let asked = node.rooms.all().into_iter().take(ROOMS_ASKED);
     let answers = asked.map(|room| async move { room.send(RoomStats).await.ok() });
     // A room that does not answer in time is busy with something else than messages, or gone.
     let answers = answers.map(|answer| tokio::time::timeout(ROOM_WITHIN, answer));
-    let figures = join_all(answers)
-        .await
-        .into_iter()
-        .filter_map(|answer| answer.ok().flatten());
-    let mut busy: Vec<RoomFigures> = figures
-        .filter(|room| room.messages_per_minute > 0 || room.pending > 0)
-        .collect();
-    busy.sort_by_key(|room| Reverse((room.messages_per_minute, room.pending)));
-    busy.truncate(ROOMS_SHOWN);
-    busy
+    let answers = join_all(answers).await.into_iter();
+    answers.filter_map(|answer| answer.ok().flatten()).collect()
+}
+
+fn busiest(mut rooms: Vec<RoomFigures>) -> Vec<RoomFigures> {
+    rooms.retain(|room| room.messages_per_minute > 0 || room.pending > 0);
+    rooms.sort_by_key(|room| Reverse((room.messages_per_minute, room.pending)));
+    rooms.truncate(ROOMS_SHOWN);
+    rooms
 }
