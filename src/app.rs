@@ -1,7 +1,7 @@
 //! Puts the parts together, runs them, and takes them apart in the right order. Called by `cli` (`parlor serve`) and by
 //! tests that want a server in their own process; decides nothing else.
 
-use std::{io::Write, net::TcpListener, path::Path, sync::Arc, time::Duration};
+use std::{io::Write, net::TcpListener, sync::Arc, time::Duration};
 
 use actix::Actor;
 use actix_rt::{Arbiter, ArbiterHandle, System};
@@ -19,7 +19,7 @@ use crate::{
         rooms::Rooms,
     },
     auth::{Authenticator, Passwords, RateLimits, Revoked, Tokens},
-    config::Config,
+    config::{Config, make_private_dir},
     db::sqlite::{self, Closer, Sqlite, SqliteOptions},
     domain::{Clock, Entropy},
     http::{State, server},
@@ -29,6 +29,9 @@ use crate::{
 
 /// Passwords hashed at once: each takes 19 MiB and tens of milliseconds of one core.
 const PASSWORDS_AT_ONCE: usize = 2;
+
+/// Files that are open beside the connections: the store's, the log's, the listeners'.
+const FILES_BESIDE: u64 = 100;
 
 /// How long the drain waits for answers under way, and then for clients to say goodbye. With the time that HTTP gets to
 /// finish (`http::server`), the process is gone within 10 s.
@@ -41,7 +44,9 @@ const GOODBYES_WITHIN: Duration = Duration::from_secs(2);
 /// # Errors
 /// A sentence for the operator: why it could not start.
 pub fn serve(config: Config) -> Result<(), String> {
-    make_data_dir(&config.data_dir)?;
+    make_private_dir(&config.data_dir)
+        .map_err(|error| format!("cannot make the data directory {}: {error}", config.data_dir.display()))?;
+    raise_open_files(config.max_connections);
     let sqlite = sqlite::open(SqliteOptions::new(config.sqlite_path())).map_err(|error| error.to_string())?;
     let listener =
         TcpListener::bind(config.listen).map_err(|error| format!("cannot listen on {}: {error}", config.listen))?;
@@ -51,8 +56,18 @@ pub fn serve(config: Config) -> Result<(), String> {
     Ok(())
 }
 
-fn make_data_dir(dir: &Path) -> Result<(), String> {
-    std::fs::create_dir_all(dir).map_err(|error| format!("cannot make the data directory {}: {error}", dir.display()))
+/// Every connection is an open file, and the usual soft limit is 1024.
+fn raise_open_files(connections: usize) {
+    let wanted = connections as u64 + FILES_BESIDE;
+    match rlimit::increase_nofile_limit(wanted) {
+        Ok(limit) if limit >= wanted => {}
+        Ok(limit) => log::warn!(
+            target: "parlor",
+            "this process may open {limit} files: too few for {connections} connections (max_connections). \
+             Raise the hard limit (ulimit -Hn, LimitNOFILE=)"
+        ),
+        Err(error) => log::warn!(target: "parlor", "the limit of open files could not be raised: {error}"),
+    }
 }
 
 async fn run(config: Config, sqlite: Sqlite, listener: TcpListener) -> Result<Closer, String> {

@@ -6,6 +6,7 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
+use diesel::{Connection, SqliteConnection, connection::SimpleConnection};
 use tempfile::TempDir;
 
 /// A directory in which `parlor` is typed, with nothing in the environment.
@@ -231,6 +232,48 @@ fn a_schema_is_brought_up_to_date_and_a_dry_run_touches_nothing() {
         shell.parlor("migrate --dry-run").well(),
         "./data/parlor.sqlite3: up to date\n"
     );
+}
+
+#[test]
+fn a_check_without_a_database_cannot_tell() {
+    let shell = Shell::open();
+    assert_eq!(
+        shell.parlor("verify").badly(2),
+        "./data/parlor.sqlite3: there is no database"
+    );
+    assert!(!shell.path().join("data").exists());
+    std::fs::write(
+        shell.path().join("no.db"),
+        "this is no database, but long enough to be looked at",
+    )
+    .unwrap();
+    let ended = shell.parlor("verify --database-url sqlite://no.db");
+    assert_eq!((ended.code, ended.out.as_str()), (Some(2), ""), "{}", ended.err);
+    assert!(ended.err.contains("parlor: cannot tell: "), "{}", ended.err);
+}
+
+#[test]
+fn a_sound_database_has_no_findings() {
+    let shell = Shell::open();
+    shell.parlor_with("user create alice", &[], "correct horse\n").well();
+    let ended = shell.parlor("verify");
+    assert!(ended.err.contains("sound: 1 users, 0 conversations"), "{}", ended.err);
+    assert_eq!(ended.well(), "", "stdout is for findings");
+}
+
+#[test]
+fn a_damaged_database_has_findings_and_exit_code_1() {
+    let shell = Shell::open();
+    shell.parlor("migrate").well();
+    let file = shell.path().join("data/parlor.sqlite3");
+    SqliteConnection::establish(file.to_str().unwrap())
+        .unwrap()
+        .batch_execute("INSERT INTO heads (conversation_key, seq, last_message_seq, active_at, member_count) VALUES (7, 3, 3, 0, 1)")
+        .unwrap();
+    let ended = shell.parlor("verify");
+    assert_eq!(ended.code, Some(1), "{}", ended.err);
+    assert!(ended.err.contains("damaged: "), "{}", ended.err);
+    assert_ne!(ended.out, "", "the findings");
 }
 
 #[test]

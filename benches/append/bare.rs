@@ -35,7 +35,7 @@ const BY_HASH: Option<&str> = Some("SELECT seq FROM m WHERE client_hash = ");
 
 const SCHEMAS: [Schema; 7] = [
     Schema {
-        name: "position is the rowid; index on the hash of the client id (as the engine)",
+        name: "position is the rowid; index on a hash of the client id",
         key: "position INTEGER PRIMARY KEY",
         indexes: "CREATE INDEX c ON m (client_hash);",
         probe: BY_HASH,
@@ -47,7 +47,7 @@ const SCHEMAS: [Schema; 7] = [
         probe: None,
     },
     Schema {
-        name: "position is the rowid; the conversation in the hash's high half",
+        name: "position is the rowid; index on a hash with the conversation first (as the engine)",
         key: "position INTEGER PRIMARY KEY",
         indexes: "CREATE INDEX c ON m (client_hash);",
         probe: BY_HASH,
@@ -113,7 +113,7 @@ fn round<const SCHEMA: usize>(messages: usize, batch: usize) -> Round {
     }
     let rows: Vec<Row<SCHEMA>> = (0..messages).map(Row::new).collect();
     let mut batches = Vec::new();
-    let start = Instant::now();
+    let (start, cpu, written) = (Instant::now(), crate::cpu(), crate::written());
     for rows in rows.chunks_exact(batch) {
         let begin = Instant::now();
         connection
@@ -124,6 +124,8 @@ fn round<const SCHEMA: usize>(messages: usize, batch: usize) -> Round {
     Round {
         messages: batches.len() * batch,
         took: start.elapsed(),
+        cpu: crate::cpu() - cpu,
+        written: crate::written() - written,
         batches,
     }
 }
@@ -159,7 +161,7 @@ impl<const SCHEMA: usize> Row<SCHEMA> {
         let scattered = (n as i64).wrapping_mul(0x1e37_79b9_7f4a_7c15);
         let id = uuid::Uuid::from_u64_pair((created_at as u64) << 16, scattered as u64).into_bytes();
         let client_hash = match SCHEMA {
-            2 => conversation << 32 | (scattered >> 31) & 0xffff_ffff,
+            2 => conversation << 44 | (scattered >> 20) & 0xfff_ffff_ffff,
             _ => scattered,
         };
         Self {

@@ -29,7 +29,7 @@ pub fn round(messages: usize, batch: usize) -> Round {
             .collect();
         waiting.reverse();
         let mut batches = Vec::with_capacity(waiting.len());
-        let start = Instant::now();
+        let (start, cpu, written) = (Instant::now(), crate::cpu(), crate::written());
         while let Some(next) = waiting.pop() {
             let begin = Instant::now();
             let answers = log.append(next).await.expect("a commit");
@@ -43,6 +43,8 @@ pub fn round(messages: usize, batch: usize) -> Round {
         Round {
             messages: batches.len() * batch,
             took: start.elapsed(),
+            cpu: crate::cpu() - cpu,
+            written: crate::written() - written,
             batches,
         }
     });

@@ -175,6 +175,16 @@ impl Actor for Persistence {
     }
 }
 
+impl Drop for Persistence {
+    fn drop(&mut self) {
+        // Without the log there is nothing to serve, and what was on its way is unknown: a restart finds out.
+        if std::thread::panicking() {
+            log::error!(target: "parlor::log", "the queue in front of the log panicked: the process ends, to be started again");
+            std::process::exit(70);
+        }
+    }
+}
+
 impl Handler<Append> for Persistence {
     type Result = ();
 

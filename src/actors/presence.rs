@@ -38,8 +38,17 @@ pub struct Closed {
 
 /// Which of these are online? Answered in their order.
 #[derive(Message)]
-#[rtype(result = "Vec<bool>")]
+#[rtype(result = "Vec<Seen>")]
 pub struct Online(pub Vec<UserId>);
+
+/// What presence knows of a user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seen {
+    /// Whether they have a session.
+    pub online: bool,
+    /// When their last session closed, as long as the store may not know it yet.
+    pub last_seen_at: Option<Timestamp>,
+}
 
 /// See the file's head.
 pub struct Presence {
@@ -49,8 +58,9 @@ pub struct Presence {
     metrics: Metrics,
     sessions: HashMap<UserId, u32>,
     /// Last seen, not in the store yet.
-    unsaved: HashMap<UserKey, Timestamp>,
-    saving: bool,
+    unsaved: HashMap<UserId, (UserKey, Timestamp)>,
+    /// On its way to the store.
+    saving: Option<HashMap<UserId, (UserKey, Timestamp)>>,
 }
 
 impl Presence {
@@ -63,7 +73,15 @@ impl Presence {
             metrics,
             sessions: HashMap::new(),
             unsaved: HashMap::new(),
-            saving: false,
+            saving: None,
+        }
+    }
+
+    fn seen(&self, id: &UserId) -> Seen {
+        let saving = || self.saving.as_ref().and_then(|saving| saving.get(id));
+        Seen {
+            online: self.sessions.contains_key(id),
+            last_seen_at: self.unsaved.get(id).or_else(saving).map(|(_, at)| *at),
         }
     }
 
@@ -80,15 +98,16 @@ impl Presence {
 
     /// Writes who was last seen when, one write at a time: a thousand sessions that close at once are a few writes.
     fn save(&mut self, ctx: &mut Context<Self>) {
-        if self.saving || self.unsaved.is_empty() {
+        if self.saving.is_some() || self.unsaved.is_empty() {
             return;
         }
-        self.saving = true;
-        let seen: Vec<_> = self.unsaved.drain().collect();
+        let taken = std::mem::take(&mut self.unsaved);
+        let seen: Vec<_> = taken.values().copied().collect();
+        self.saving = Some(taken);
         let store = self.store.clone();
         let write = async move { store.set_last_seen(&seen).await };
         ctx.spawn(write.into_actor(self).map(|result, actor, ctx| {
-            actor.saving = false;
+            actor.saving = None;
             if let Err(error) = result {
                 log::warn!(target: "parlor::presence", "who was last seen when could not be saved: {error}");
             } else {
@@ -137,7 +156,8 @@ impl Handler<Closed> for Presence {
             self.sessions.remove(&closed.user.id);
             self.metrics.users_online.dec();
             let last_seen_at = self.clock.now();
-            self.unsaved.insert(closed.user.key, last_seen_at);
+            self.unsaved
+                .insert(closed.user.id.clone(), (closed.user.key, last_seen_at));
             self.save(ctx);
             self.tell(
                 &closed.user,
@@ -155,6 +175,6 @@ impl Handler<Online> for Presence {
     type Result = MessageResult<Online>;
 
     fn handle(&mut self, asked: Online, _: &mut Self::Context) -> Self::Result {
-        MessageResult(asked.0.iter().map(|id| self.sessions.contains_key(id)).collect())
+        MessageResult(asked.0.iter().map(|id| self.seen(id)).collect())
     }
 }

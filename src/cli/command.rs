@@ -33,8 +33,7 @@ pub(super) fn command() -> Command {
         .subcommand(user())
         .subcommand(migrate())
         .subcommand(verify())
-        .subcommand(config())
-        .disable_help_subcommand(true);
+        .subcommand(config());
     // Shown with serve; the help of the root is about the commands.
     flags::add(root, Some(&["listen", "data_dir"]))
 }
@@ -129,7 +128,6 @@ fn user() -> Command {
         .about("Makes users, sets their passwords, makes them admins")
         .long_about("Makes users, sets their passwords, makes them admins. The server may run meanwhile.")
         .subcommand_required(true)
-        .disable_help_subcommand(true)
         .subcommand(flags::add(create, STORE_SETTINGS))
         .subcommand(flags::add(password, STORE_SETTINGS))
         .subcommand(flags::add(make_admin, STORE_SETTINGS));

@@ -9,6 +9,7 @@ mod serve;
 mod store;
 mod token;
 mod user;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -70,6 +71,7 @@ fn run(matches: &ArgMatches) -> Result<u8, Failure> {
         Some(("token", asked)) => token::run(&config, asked)?,
         Some(("user", asked)) => user::run(&config, asked)?,
         Some(("migrate", asked)) => store::migrate(&config, asked)?,
+        Some(("verify", _)) => return verify::run(&config),
         Some((other, _)) => return Err(Failure::Usage(format!("{other}: no such command"))),
     }
     Ok(0)

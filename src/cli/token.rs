@@ -62,7 +62,7 @@ fn whom(config: &Config, user: &str) -> Result<UserId, Failure> {
             Err(failure) => log::warn!(target: "parlor::cli", "{user} is taken for an id: {failure}"),
         }
     }
-    UserId::parse(user).map_err(|invalid| Failure::Usage(format!("USER: {}", invalid.reason)))
+    UserId::parse(user).map_err(|invalid| Failure::Usage(format!("USER {user:?}: {}", invalid.reason)))
 }
 
 /// `90s`, `15m`, `1h`, `30d`; without a unit, seconds.

@@ -100,6 +100,16 @@ pub struct Rates {
     pub logins_per_minute: u32,
 }
 
+impl Rates {
+    /// No limit at all.
+    pub const OFF: Self = Self {
+        messages_per_second: 0,
+        messages_burst: 0,
+        events_per_second: 0,
+        logins_per_minute: 0,
+    };
+}
+
 impl Config {
     /// Where the SQLite file is.
     pub fn sqlite_path(&self) -> PathBuf {

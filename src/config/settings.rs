@@ -53,12 +53,7 @@ impl Draft {
                 },
                 allowed_origins: Vec::new(),
                 registration: Registration::Closed,
-                rates: Rates {
-                    messages_per_second: 0,
-                    messages_burst: 0,
-                    events_per_second: 0,
-                    logins_per_minute: 0,
-                },
+                rates: Rates::OFF,
                 heartbeat: Duration::ZERO,
                 heartbeat_timeout: Duration::ZERO,
                 room_idle: Duration::ZERO,
@@ -81,12 +76,7 @@ impl Draft {
             ));
         }
         if !self.rate_limits {
-            config.rates = Rates {
-                messages_per_second: 0,
-                messages_burst: 0,
-                events_per_second: 0,
-                logins_per_minute: 0,
-            };
+            config.rates = Rates::OFF;
         }
         Ok(self.config)
     }
@@ -155,7 +145,7 @@ pub const SETTINGS: &[Setting] = &[
         |d, t| parse::put(&mut d.config.jwt.audience, parse::optional(t, parse::text))),
     setting!("token_ttl_seconds", "PARLOR_TOKEN_TTL_SECONDS", "token-ttl-seconds", "SECONDS", "86400",
         "How long the tokens of register and login live.",
-        |d, t| parse::put(&mut d.config.jwt.ttl, parse::seconds(t, 10..=366 * 86_400))),
+        |d, t| parse::put(&mut d.config.jwt.ttl, parse::seconds(t, 1..=366 * 86_400))),
     setting!("allowed_origins", "PARLOR_ALLOWED_ORIGINS", "allowed-origins", "ORIGINS", "",
         "Web pages beside the server's own that may use it with a cookie, and across origins: https://chat.example, \
          comma separated (or a list in the file).",
@@ -189,7 +179,7 @@ pub const SETTINGS: &[Setting] = &[
         |d, t| parse::put(&mut d.config.room_idle, parse::seconds(t, 1..=86_400))),
     setting!("outbox_kib", "PARLOR_OUTBOX_KIB", "outbox-kib", "KIB", "1024",
         "Unsent KiB that a session may pile up before it is closed as too slow to read.",
-        |d, t| parse::put(&mut d.config.outbox_bytes, parse::number(t, 256..=1_048_576).map(|kib: usize| kib * 1024))),
+        |d, t| parse::put(&mut d.config.outbox_bytes, parse::number(t, 64..=1_048_576).map(|kib: usize| kib * 1024))),
     setting!("max_connections", "PARLOR_MAX_CONNECTIONS", "max-connections", "N", "25000",
         "Most connections at once.",
         |d, t| parse::put(&mut d.config.max_connections, parse::number(t, 1..=10_000_000))),

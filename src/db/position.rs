@@ -21,10 +21,13 @@ pub fn unpack(position: i64) -> (ConversationKey, Seq) {
 /// The highest key that a conversation may have.
 pub const KEY_MAX: i64 = i32::MAX as i64;
 
-/// What `messages.client_hash` holds: SipHash-2-4 (keys zero) over conversation key, sender key (eight bytes each, little
-/// endian) and client id. Kept in files, so it must never change. Equal hashes are not yet equal client ids: whoever probes
-/// compares the row. 64 bits of SipHash, rather than FNV, because clients choose the id: one who could make thousands
-/// of them collide would make every one of their sends scan thousands of rows.
+/// What `messages.client_hash` holds: the low 20 bits of the conversation's key, then the high 44 bits of SipHash-2-4 (keys
+/// zero) over conversation key, sender key (eight bytes each, little endian) and client id. Kept in files, so it must never
+/// change. Equal hashes are not yet equal client ids: whoever probes compares the row.
+///
+/// The conversation comes first so that those in use share pages of the index while the others rest. The rest is 44 bits
+/// of SipHash, rather than something faster, because clients choose the id: one who could make thousands of theirs
+/// collide would make each of their sends read thousands of rows.
 pub fn client_hash(conversation: ConversationKey, sender: UserKey, client_id: &ClientId) -> i64 {
     #[expect(
         deprecated,
@@ -34,7 +37,7 @@ pub fn client_hash(conversation: ConversationKey, sender: UserKey, client_id: &C
     hasher.write(&conversation.0.to_le_bytes());
     hasher.write(&sender.0.to_le_bytes());
     hasher.write(client_id.as_str().as_bytes());
-    hasher.finish() as i64
+    ((conversation.0 as u64) << 44 | hasher.finish() >> 20) as i64
 }
 
 #[cfg(test)]
@@ -57,7 +60,8 @@ mod tests {
     fn the_hash_of_a_client_id_stays() {
         let hash = |c, s, id| client_hash(ConversationKey(c), UserKey(s), &ClientId::parse(id).unwrap());
         assert_ne!(hash(1, 2, "c-1"), hash(2, 1, "c-1"));
-        assert_eq!(hash(1, 2, "c-1"), GOLDEN);
+        // Computed by another implementation.
+        assert_eq!(hash(1, 2, "c-1"), 26_602_706_483_425);
+        assert_eq!(hash(1 << 20, 2, "c-1") >> 44, 0);
     }
-    const GOLDEN: i64 = 0;
 }

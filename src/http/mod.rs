@@ -1,10 +1,27 @@
 //! The doors: REST and the WebSocket upgrade. Parses at the door, asks `actors::commands`, turns what comes back into
 //! answers. The only place (with `app`) that knows actix-web; never touches the store but through commands and `Node`.
 
-mod error;
+pub mod access;
+mod admin;
+mod auth;
+mod conversations;
+mod cursor;
+pub mod error;
+mod extract;
+mod figures;
+mod members;
+mod messages;
+pub mod observe;
+pub mod openapi;
+mod operators;
+mod presence;
 pub mod routes;
 pub mod server;
 pub mod state;
+#[cfg(test)]
+mod tests;
+mod users;
 pub mod ws;
 
+pub use routes::app;
 pub use state::State;

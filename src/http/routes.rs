@@ -1,20 +1,115 @@
-//! Placeholder.
-use super::State;
+//! Every route, each once: its method, its path, its handler, who may call it and how fast. The app that `server` runs per
+//! worker, the list that tests read and the paths of the OpenAPI document all come from this table. Decides nothing itself.
+
 use actix_web::{
-    App,
-    dev::{ServiceFactory, ServiceRequest},
-    web,
+    App, Error,
+    body::BoxBody,
+    dev::{ServiceFactory, ServiceRequest, ServiceResponse},
+    http::Method,
+    middleware::from_fn,
+    web::{self, ServiceConfig},
 };
+use utoipa::OpenApi;
+
+use super::{
+    State,
+    access::{Access, Pace, guarded},
+    admin, auth, conversations,
+    error::{configure_extractors, no_such_path},
+    figures::Meter,
+    members, messages,
+    observe::{Observer, cors, observe},
+    operators, presence, users,
+};
+
+/// A route, as tests and the OpenAPI document read it.
+#[derive(Debug, Clone)]
+pub struct Route {
+    /// The method.
+    pub method: Method,
+    /// The path, as OpenAPI writes it.
+    pub path: &'static str,
+    /// Who may call it.
+    pub access: Access,
+}
+
+macro_rules! routes {
+    ($($path:literal { $($method:ident $module:ident::$handler:ident $access:expr;)+ })+) => {
+        /// Every route, in the order of the table.
+        pub const ROUTES: &[Route] = &[$($(
+            Route { method: Method::$method, path: $path, access: $access },
+        )+)+];
+
+        /// The routes with their handlers. Of two paths that fit, the one that stands first is taken.
+        fn configure(config: &mut ServiceConfig) {
+            $(config.service(
+                web::resource($path)$(.route(guarded(web::method(Method::$method).to($module::$handler), $access)))+
+            );)+
+        }
+
+        /// What the handlers say of themselves; `openapi` adds what the table says.
+        #[derive(OpenApi)]
+        #[openapi(paths($($($module::$handler),+),+))]
+        pub(super) struct Described;
+    };
+}
+
+use Access::{Admin, Open, Scraper, User};
+use Pace::{Event, Free, Message};
+
+routes! {
+    "/api/auth/register" { POST auth::register Open; }
+    "/api/auth/login" { POST auth::login Open; }
+    "/api/auth/logout" { POST auth::logout User(Event); }
+    "/api/me" {
+        GET users::show_me User(Free);
+        PATCH users::update_me User(Event);
+    }
+    "/api/users" { GET users::find_users User(Free); }
+    "/api/users/{id}" { GET users::show_user User(Free); }
+    "/api/presence" { GET presence::show_presence User(Free); }
+    "/api/conversations" {
+        GET conversations::list_conversations User(Free);
+        POST conversations::create_conversation User(Event);
+    }
+    "/api/conversations/find-or-create" { POST conversations::find_or_create User(Event); }
+    "/api/conversations/{id}" { GET conversations::show_conversation User(Free); }
+    "/api/conversations/{id}/messages" {
+        GET messages::read_history User(Free);
+        POST messages::send_message User(Message);
+    }
+    "/api/conversations/{id}/messages/{messageId}" { DELETE messages::delete_message User(Event); }
+    "/api/conversations/{id}/read" { POST messages::mark_read User(Event); }
+    "/api/conversations/{id}/members" {
+        GET members::list_members User(Free);
+        POST members::add_member User(Event);
+    }
+    "/api/conversations/{id}/members/{userId}" { DELETE members::remove_member User(Event); }
+    "/api/conversations/{id}/leave" { POST members::leave_conversation User(Event); }
+    "/api/admin/sessions" { GET admin::list_sessions Admin(Free); }
+    "/api/admin/sessions/{id}" { DELETE admin::disconnect_session Admin(Event); }
+    "/api/admin/metrics" { GET admin::show_metrics Admin(Free); }
+    "/api/openapi.json" { GET operators::show_openapi Open; }
+    "/metrics" { GET operators::show_prometheus Scraper; }
+    "/healthz" { GET operators::show_health Open; }
+    "/readyz" { GET operators::show_readiness Open; }
+}
+
+/// The REST side, to be made once per worker and, where there is a tokio runtime, inside of it.
 pub fn app(
     state: web::Data<State>,
 ) -> App<
-    impl ServiceFactory<
-        ServiceRequest,
-        Config = (),
-        Response = actix_web::dev::ServiceResponse,
-        Error = actix_web::Error,
-        InitError = (),
-    >,
+    impl ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse<BoxBody>, Error = Error, InitError = ()>,
 > {
-    App::new().app_data(state)
+    let node = &state.node;
+    let observer = Observer::new(node.clock.clone(), node.entropy.clone(), node.metrics.clone());
+    App::new()
+        .app_data(web::Data::new(observer))
+        .app_data(web::Data::from(Meter::start(&node.metrics)))
+        .app_data(state.clone())
+        .configure(configure_extractors)
+        .configure(configure)
+        .default_service(web::to(no_such_path))
+        .wrap(cors(state))
+        .wrap(from_fn(observe))
 }

@@ -21,7 +21,9 @@ use futures_util::SinkExt;
 use tokio::net::TcpStream;
 
 use super::{
-    State, routes,
+    State,
+    observe::{REQUEST_ID, RequestId},
+    routes,
     ws::{Frames, Scratch, Socket, scratch},
 };
 use crate::{
@@ -93,7 +95,7 @@ impl Door {
                     self.begin(identity, framed);
                 }
             }
-            Err(error) => refuse(framed, &error).await,
+            Err(error) => self.refuse(framed, error).await,
         }
     }
 
@@ -143,22 +145,32 @@ impl Door {
         };
         session::start(&self.state.node, &self.local, incoming);
     }
-}
 
-/// Answers an upgrade that is not let in, as REST would.
-async fn refuse(mut framed: Framed<TcpStream, h1::Codec>, error: &ApiError) {
-    let status = StatusCode::from_u16(error.code.status()).unwrap_or(StatusCode::BAD_REQUEST);
-    let (body, request_id) = super::error::body(error);
-    let mut response = Response::build(status);
-    response.insert_header((header::CONTENT_TYPE, "application/json"));
-    response.insert_header(("x-request-id", request_id));
-    response.force_close();
-    let Ok(response) = response.message_body(()) else {
-        return;
-    };
-    let length = body.len() as u64;
-    // A client that is gone needs no answer.
-    if framed.send((response, BodySize::Sized(length)).into()).await.is_ok() {
-        let _ = framed.send(h1::Message::Chunk(Some(Bytes::from(body)))).await;
+    /// Answers an upgrade that is not let in, as REST would.
+    async fn refuse(&self, mut framed: Framed<TcpStream, h1::Codec>, error: ApiError) {
+        let node = &self.state.node;
+        node.metrics
+            .refused
+            .get_or_create(&[("code", error.code.as_str())])
+            .inc();
+        let status = StatusCode::from_u16(error.code.status()).unwrap_or(StatusCode::BAD_REQUEST);
+        let request_id = RequestId::generate(&node.clock, &node.entropy).0;
+        let body = super::error::body(error, &request_id);
+        let mut response = Response::build(status);
+        response.insert_header((header::CONTENT_TYPE, "application/json"));
+        response.insert_header((REQUEST_ID, request_id));
+        response.force_close();
+        let Ok(response) = response.message_body(()) else {
+            return;
+        };
+        // A client that is gone needs no answer.
+        // The head and the body go out as one write: not every client waits for a second one after a refusal.
+        if framed
+            .feed((response, BodySize::Sized(body.len() as u64)).into())
+            .await
+            .is_ok()
+        {
+            let _ = framed.send(h1::Message::Chunk(Some(Bytes::from(body)))).await;
+        }
     }
 }

@@ -168,7 +168,9 @@ impl Assembly {
         let Some(header) = Header::read(bytes).map_err(|_| CloseCode::ProtocolError)? else {
             return Ok(None);
         };
-        let mask = header.mask.ok_or(CloseCode::ProtocolError)?;
+        if !header.masked {
+            return Err(CloseCode::ProtocolError);
+        }
         let collected = self.message.as_ref().map_or(0, Vec::len) as u64;
         if header.payload_bytes + collected > limits::FRAME_BYTES as u64 {
             return Err(CloseCode::TooBig);
@@ -177,10 +179,11 @@ impl Assembly {
             return Err(CloseCode::Unsupported);
         }
         let end = header.header_bytes + header.payload_bytes as usize;
+        let Some(key) = header.key(bytes) else { return Ok(None) };
         let Some(payload) = bytes.get_mut(header.header_bytes..end) else {
             return Ok(None);
         };
-        frame::unmask(payload, mask, 0);
+        frame::unmask(payload, key);
         let more = match (header.opcode, header.fin) {
             (Opcode::Text, true) if self.message.is_none() => take(text(payload)?),
             (Opcode::Text, false) if self.message.is_none() => {
@@ -261,7 +264,7 @@ mod tests {
         frame.extend_from_slice(&key);
         let at = frame.len();
         frame.extend_from_slice(payload);
-        frame::unmask(&mut frame[at..], key, 0);
+        frame::unmask(&mut frame[at..], key);
         frame
     }
 

@@ -60,11 +60,11 @@ pub struct Header {
     pub fin: bool,
     /// What the frame is.
     pub opcode: Opcode,
-    /// The key its payload is masked with; `None` when it is not.
-    pub mask: Option<[u8; 4]>,
+    /// Whether the payload is masked: the key is the header's last four bytes.
+    pub masked: bool,
     /// How long the payload is, as declared.
     pub payload_bytes: u64,
-    /// How long the header itself is.
+    /// How long the header itself is, the key among it.
     pub header_bytes: usize,
 }
 
@@ -74,8 +74,8 @@ pub struct Header {
 pub struct BadHeader(pub &'static str);
 
 impl Header {
-    /// Reads a header off the front of `bytes`; `Ok(None)` when more bytes are needed. The payload need not be there yet:
-    /// that is the point.
+    /// Reads a header off the front of `bytes`; `Ok(None)` when more bytes are needed. Neither the key nor the payload need
+    /// be there yet: that is the point.
     pub fn read(bytes: &[u8]) -> Result<Option<Self>, BadHeader> {
         let [first, second, rest @ ..] = bytes else {
             return Ok(None);
@@ -103,41 +103,35 @@ impl Header {
         if payload_bytes > i64::MAX as u64 {
             return Err(BadHeader("a length with its highest bit set"));
         }
-        let mut header_bytes = 2 + length_bytes;
-        let mut mask = None;
-        if second & 0x80 != 0 {
-            let Some(key) = rest[length_bytes..].first_chunk::<4>() else {
-                return Ok(None);
-            };
-            mask = Some(*key);
-            header_bytes += 4;
-        }
+        let masked = second & 0x80 != 0;
+        let header_bytes = 2 + length_bytes + if masked { 4 } else { 0 };
         Ok(Some(Self {
             fin,
             opcode,
-            mask,
+            masked,
             payload_bytes,
             header_bytes,
         }))
     }
+
+    /// The key that the payload is masked with, out of the frame whose header this is; `None` when it is not masked, or the
+    /// key has not come yet.
+    pub fn key(&self, frame: &[u8]) -> Option<[u8; 4]> {
+        let before = frame.get(..self.header_bytes)?;
+        before.last_chunk::<4>().copied().filter(|_| self.masked)
+    }
 }
 
-/// Takes the mask off `payload` (or puts it on: it is the same). `offset` is how many bytes of the frame's payload came
-/// before.
-pub fn unmask(payload: &mut [u8], key: [u8; 4], offset: usize) {
-    let mut turned = [0; 4];
-    for (i, byte) in turned.iter_mut().enumerate() {
-        *byte = key[(offset + i) % 4];
-    }
-    let wide = u64::from_ne_bytes([
-        turned[0], turned[1], turned[2], turned[3], turned[0], turned[1], turned[2], turned[3],
-    ]);
+/// Takes the mask off `payload` (or puts it on: it is the same).
+pub fn unmask(payload: &mut [u8], key: [u8; 4]) {
+    let [a, b, c, d] = key;
+    let wide = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
     let (words, tail) = payload.as_chunks_mut::<8>();
     for word in words {
         *word = (u64::from_ne_bytes(*word) ^ wide).to_ne_bytes();
     }
     for (i, byte) in tail.iter_mut().enumerate() {
-        *byte ^= turned[i % 4];
+        *byte ^= key[i % 4];
     }
 }
 
@@ -182,7 +176,7 @@ mod tests {
             Header {
                 fin: true,
                 opcode: Opcode::Text,
-                mask: Some([1, 2, 3, 4]),
+                masked: true,
                 payload_bytes: 5,
                 header_bytes: 6
             }
@@ -191,7 +185,9 @@ mod tests {
         let huge = header(&[0x82, 0xff, 0, 0, 1, 0, 0, 0, 0, 0, 1, 2, 3, 4]);
         assert_eq!((huge.payload_bytes, huge.header_bytes), (1 << 40, 14));
         let whole = [0x82, 0xff, 0, 0, 1, 0, 0, 0, 0, 0, 1, 2, 3, 4];
-        for cut in 0..whole.len() {
+        assert_eq!(huge.key(&whole), Some([1, 2, 3, 4]));
+        assert_eq!(huge.key(&whole[..13]), None);
+        for cut in 0..10 {
             assert_eq!(Header::read(&whole[..cut]), Ok(None), "{cut} bytes");
         }
     }
@@ -205,14 +201,12 @@ mod tests {
     }
 
     #[test]
-    fn masking_twice_gives_the_same_and_offsets_continue() {
+    fn masking_twice_gives_the_same() {
         let text: Vec<u8> = (0..100).collect();
         let mut masked = text.clone();
-        unmask(&mut masked, [9, 8, 7, 6], 0);
-        assert_ne!(masked, text);
-        let (front, back) = masked.split_at_mut(13);
-        unmask(front, [9, 8, 7, 6], 0);
-        unmask(back, [9, 8, 7, 6], 13);
+        unmask(&mut masked, [9, 8, 7, 6]);
+        assert_eq!(masked[13], 13 ^ 8);
+        unmask(&mut masked, [9, 8, 7, 6]);
         assert_eq!(masked, text);
     }
 

@@ -17,6 +17,7 @@ mod groups;
 mod history;
 mod keys;
 mod kill;
+mod layers;
 mod limits;
 mod messages;
 mod openapi;

@@ -74,6 +74,16 @@ pub struct Route {
     pub needed: bool,
 }
 
+impl Route {
+    /// The statuses that its callers get.
+    pub fn statuses(&self) -> Vec<String> {
+        self.expected
+            .iter()
+            .map(|outcome| outcome.chars().take(3).collect())
+            .collect()
+    }
+}
+
 const fn route(
     method: &'static str,
     template: &'static str,

@@ -78,10 +78,11 @@ async fn coming_and_going_ends_in_the_truth() {
     last.catches_up().await;
     assert_eq!(presence(&alice_tab, &bob).await["online"], true);
     last.leaves().await;
-    // As often online as offline, and in turns.
+    // In the end as often offline as online, and in turns.
     loop {
         alice_tab.sees("user_offline", about(&bob)).await;
-        if presence(&alice_tab, &bob).await["online"] == false {
+        let gone = presence(&alice_tab, &bob).await["online"] == false;
+        if gone && alice_tab.got("user_online").len() == alice_tab.got("user_offline").len() {
             break;
         }
     }

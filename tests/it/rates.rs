@@ -125,7 +125,8 @@ async fn other_events_have_a_limit_of_their_own() {
         .map(|_| tab.begins("get_presence", json!({"userIds": [alice.id]})))
         .collect();
     let (taken, errors) = outcome(&tab, asked).await;
-    assert!(taken >= 5, "at least a second's worth is taken: {taken}");
+    // Finding the conversation over REST was one of the five.
+    assert!(taken >= 4, "at least a second's worth is taken: {taken}");
     assert!(!errors.is_empty(), "30 at once are more than 5 a second");
     tab.sends(&chat, "messages are counted apart").await;
 }

@@ -63,23 +63,30 @@ async fn typing_stops_by_itself_after_five_seconds() {
 
 #[tokio::test]
 async fn whoever_goes_on_typing_is_not_stopped() {
-    let (_server, alice, bob, chat) = pair().await;
+    let server = Server::with().set("heartbeat_seconds", 1).start().await;
+    let (alice, bob) = (server.user("alice").await, server.user("bob").await);
+    let chat = alice.direct_with(&bob).await;
     let (alice_tab, bob_tab) = (alice.connect().await, bob.connect().await);
     for tab in [&alice_tab, &bob_tab] {
         tab.opens(&chat).await;
     }
-    // Another typist is the clock: when his stops by itself, hers would have too, had she not gone on.
     alice_tab.does("typing_start", here(&chat)).await;
-    bob_tab.sees("user_typing", |_| true).await;
-    bob_tab.does("typing_start", here(&chat)).await;
-    alice_tab.sees("user_typing", |_| true).await;
+    let (_, started) = bob_tab.sees_at("user_typing", |_| true).await;
+    // Between four of the server's heartbeats lie three seconds.
+    for _ in 0..4 {
+        alice_tab
+            .log
+            .wait("a ping", |what| matches!(what, What::Ping).then_some(()))
+            .await;
+    }
     alice_tab.does("typing_start", here(&chat)).await;
-    let (_, again) = alice_tab.sees_at("user_stopped_typing", |_| true).await;
     let (_, stopped) = bob_tab.sees_at("user_stopped_typing", |_| true).await;
+    let took = stopped.duration_since(started);
     assert!(
-        stopped >= again - Duration::from_secs(1),
-        "each start begins the five seconds anew"
+        took > Duration::from_secs(6),
+        "each start begins the five seconds anew, but it stopped after {took:?}"
     );
+    bob_tab.catches_up().await;
     assert_eq!(bob_tab.got("user_stopped_typing").len(), 1);
 }
 

@@ -109,6 +109,49 @@ async fn a_rolled_back_file_begins_a_new_epoch() {
     assert!(world.store.epoch() != second && world.store.epoch() != epoch);
 }
 
+#[tokio::test]
+async fn a_schema_that_is_out_of_date_is_refused_unless_it_may_be_changed() {
+    let dir = Arc::new(tempfile::tempdir().unwrap());
+    let Err(refused) = World::at(dir.clone(), |options| options.migrate = false) else {
+        panic!("opened without a schema")
+    };
+    assert!(refused.to_string().ends_with("run `parlor migrate`"), "{refused}");
+    let path = dir.path().join("parlor.sqlite3");
+    let missing = parlor::db::sqlite::pending(&path).unwrap();
+    assert!(!missing.is_empty());
+    assert_eq!(parlor::db::sqlite::migrate(&path).unwrap(), missing);
+    assert!(parlor::db::sqlite::pending(&path).unwrap().is_empty());
+    let world = World::at(dir, |options| options.migrate = false).unwrap();
+    let refused = parlor::db::sqlite::migrate(&path);
+    assert!(matches!(refused, Err(OpenError::InUse { .. })), "{refused:?}");
+    world.close();
+}
+
+#[test]
+fn several_runtimes_of_one_thread_each_use_one_store() {
+    let world = Arc::new(World::at(Arc::new(tempfile::tempdir().unwrap()), |_| {}).unwrap());
+    let run = |name: String| {
+        let world = world.clone();
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            runtime.block_on(async {
+                let user = world.user(&name).await;
+                let room = world.group(&user, &[]).await;
+                for n in 1..=20 {
+                    let (_, seq) = world.says(&room, &user, "hi").await;
+                    assert_eq!(world.store.heads(&[room.key]).await.unwrap(), [seq]);
+                    assert_eq!(seq, Seq(n));
+                }
+            });
+        })
+    };
+    let threads: Vec<_> = (0..4).map(|n| run(format!("user{n}"))).collect();
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
+}
+
 /// Runs the ignored test `name` of this file in a process of its own, which a test may kill.
 fn child(name: &str, dir: &Path) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());

@@ -3,7 +3,9 @@
 
 mod failures;
 mod log;
+mod membership;
 mod model;
 mod reads;
 mod users;
+mod verify;
 mod world;

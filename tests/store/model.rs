@@ -69,7 +69,6 @@ fn spell(outcome: &Result<Outcome, Refusal>) -> String {
         }) => {
             format!("read {last_read_seq} {moved} {unread_count}")
         }
-        Ok(Outcome::Barrier) => "barrier".to_owned(),
         Err(refusal) => format!("{refusal:?}"),
     }
 }

@@ -318,3 +318,28 @@ async fn sync_resets_when_too_much_was_missed_or_the_cursor_is_beyond_the_end() 
             .is_none()
     );
 }
+
+#[tokio::test]
+async fn unread_messages_are_counted_up_to_ten_thousand() {
+    let world = World::fresh().await;
+    let [ann, bob] = world.users(["ann", "bob"]).await;
+    let room = world.group(&ann, &[&bob]).await;
+    let ops = (0..10_003).map(|_| world.send(&ann, words("hi"))).collect();
+    world.append(&room, ops).await;
+    let unread = async |user| {
+        world
+            .store
+            .conversation_view(room.id, user)
+            .await
+            .unwrap()
+            .unwrap()
+            .unread_count
+    };
+    assert_eq!((unread(bob.key).await, unread(ann.key).await), (10_000, 0));
+    let Ok(Outcome::Read { unread_count, .. }) = world.does(&room, world.read(&bob, 2)).await else {
+        panic!("not read")
+    };
+    assert_eq!(unread_count, 10_000);
+    world.does(&room, world.read(&bob, 4)).await.unwrap();
+    assert_eq!(unread(bob.key).await, 9_999);
+}

@@ -135,10 +135,10 @@ pub async fn list_members(node: &Node, conversation: &Conversation) -> Result<Ve
         .map_err(|_| ApiError::unavailable())?;
     let with_presence = members.into_iter().zip(online);
     Ok(with_presence
-        .map(|(member, online)| MemberView {
+        .map(|(member, seen)| MemberView {
             user: member.user,
             role: member.role,
-            online,
+            online: seen.online,
             last_read_seq: member.last_read_seq,
         })
         .collect())

@@ -41,12 +41,12 @@ pub async fn get_presence(node: &Arc<Node>, users: Vec<UserId>) -> Result<Presen
     let presence = users
         .into_iter()
         .zip(online)
-        .map(|(user_id, online)| {
-            let last_seen_at = seen.get(&user_id).copied().flatten().filter(|_| !online);
+        .map(|(user_id, now)| {
+            let known = now.last_seen_at.or_else(|| seen.get(&user_id).copied().flatten());
             PresenceView {
                 user_id,
-                online,
-                last_seen_at,
+                online: now.online,
+                last_seen_at: known.filter(|_| !now.online),
             }
         })
         .collect();

@@ -50,7 +50,8 @@ fn sweep(node: &Arc<Node>, entry: &Rc<Entry>, now: Instant, time: Timestamp) {
         entry.close(CloseCode::HeartbeatMissed);
         return;
     }
-    if silent >= node.settings.heartbeat && now.duration_since(entry.pinged.get()) >= node.settings.heartbeat {
+    // Half a round early rather than half a round late.
+    if now.duration_since(entry.pinged.get()) + EVERY / 2 >= node.settings.heartbeat {
         entry.pinged.set(now);
         entry.send(envelope::ping());
     }

@@ -1,25 +1,22 @@
 //! From the queue to the log and back: one append of a room is on its way at a time, carrying everything that waited; what
 //! comes back is broadcast in the order of its positions, then answered. Until it comes back nobody hears of it.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::collections::VecDeque;
 
 use actix::{AsyncContext, Context, Handler, WrapFuture, fut::ActorFutureExt};
 use smallvec::SmallVec;
 use tokio::sync::oneshot;
 
-use super::{Pending, Room, Seat, State, submit::Flush};
+use super::{Pending, Room, State, submit::Flush};
 use crate::{
     actors::{
         persistence::Append,
-        relay::{Ack, Audience, Deliver, Grant, Revoke, SessionRef, Tell},
+        relay::{Ack, Audience, Deliver, SessionRef, Tell},
         reply::{Answer, Settled},
     },
     db::{Appended, ConversationAppend, LogError, NewMessage, Op, Outcome, Refusal},
-    domain::{
-        Content, ConversationId, Message, MessageId, MessageType, Role, Seq, Timestamp, User, UserId, UserKey,
-        conversation::ConversationView,
-    },
-    protocol::{ApiError, Event, envelope, event::RemovalReason},
+    domain::{ConversationId, Message, MessageId, Seq, Timestamp, UserId, UserKey},
+    protocol::{ApiError, Event, envelope},
 };
 
 /// Changes of one room in one append.
@@ -206,6 +203,7 @@ impl Room {
             edited_at: None,
             deleted_at: None,
         };
+        self.recent.sent();
         self.writer.message(&message);
         if in_order {
             self.writer.new_message();

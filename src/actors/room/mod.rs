@@ -7,6 +7,7 @@ mod commit;
 mod members;
 mod presence;
 mod recover;
+mod stats;
 mod submit;
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
@@ -19,9 +20,10 @@ use rand::rngs::StdRng;
 use tokio::time::Instant;
 
 pub use presence::{Typing, Unview, View};
+pub use stats::{RoomFigures, RoomStats};
 pub use submit::{Request, Submit};
 
-use self::{presence::Viewers, recover::Doubt};
+use self::{presence::Viewers, recover::Doubt, stats::Recent};
 use super::{Node, relay::Attach, reply::Reply};
 use crate::{
     db::{Op, RoomState, StoreError},
@@ -83,6 +85,7 @@ pub struct Room {
     deferred: Option<VecDeque<Submit>>,
     doubt: Doubt,
     viewers: Viewers,
+    recent: Recent,
     writer: BatchWriter,
     rng: StdRng,
     used: Instant,
@@ -109,6 +112,7 @@ impl Room {
             deferred: None,
             doubt: Doubt::None,
             viewers: Viewers::default(),
+            recent: Recent::default(),
             writer: BatchWriter::default(),
             used: Instant::now(),
             retiring: false,
@@ -159,6 +163,7 @@ impl Room {
     }
 
     fn tick(&mut self, ctx: &mut Context<Self>) {
+        self.recent.tick();
         let now = Instant::now();
         let patience = Duration::from_millis(limits::ANSWER_WITHIN_MS);
         for waiting in self.committing.iter_mut().chain(&mut self.pending) {

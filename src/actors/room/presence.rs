@@ -68,6 +68,11 @@ impl Viewers {
         self.open.is_empty() && self.typing.is_empty()
     }
 
+    /// How many users have it open.
+    pub(super) fn count(&self) -> usize {
+        self.open.len()
+    }
+
     /// Takes a viewer back in after a panic, telling nobody: nobody saw them go.
     pub(super) fn restore(&mut self, session: SessionRef, user: Arc<User>) {
         let viewer = self.open.entry(user.key).or_insert_with(|| Viewer {

@@ -160,15 +160,23 @@ struct Io {
     deaf: bool,
 }
 
+/// The part of its outbox that a session may fill while it is read on: one over this. So nobody closes themselves by what
+/// they ask for.
+const UNREAD_SHARE: usize = 4;
+
 /// Reads one session may do before others get their turn.
 const READS_A_TURN: usize = 8;
 
 impl Io {
     /// Reads what has come. `Ready` when the connection is gone.
     fn read(&mut self, session: &mut Session, ctx: &mut Context<Session>, task: &mut TaskContext<'_>) -> Poll<()> {
+        // A client that has too much unanswered, or does not read its answers, is read no further: TCP tells it to wait.
+        let most_unread = session.node.settings.outbox_bytes / UNREAD_SHARE;
         for _ in 0..READS_A_TURN {
-            // A client with too much unanswered is read no further: TCP tells it to wait.
-            if self.deaf || session.local.quiet.get() || session.entry.unanswered.get() >= UNANSWERED_MAX {
+            self.deaf |= !session.entry.outbox.borrow().open();
+            let unread = session.entry.outbox.borrow().queued_bytes();
+            let waits = session.entry.unanswered.get() >= UNANSWERED_MAX || unread > most_unread;
+            if self.deaf || waits || session.local.quiet.get() {
                 return Poll::Pending;
             }
             let entry = session.entry.clone();
@@ -233,7 +241,9 @@ impl ActorFuture<Session> for Io {
         task: &mut TaskContext<'_>,
     ) -> Poll<()> {
         let entry = session.entry.clone();
-        let gone = !self.deaf && self.read(session, ctx, task).is_ready();
+        // What waits to be read goes out first: it decides whether more is taken in.
+        self.write(&entry, task);
+        let gone = self.read(session, ctx, task).is_ready();
         if gone {
             entry.outbox.borrow_mut().abort();
         }

@@ -26,7 +26,10 @@ pub fn pending(path: &Path, busy_timeout: Duration) -> Result<Vec<String>, OpenE
 /// Returns the names of what was applied.
 pub fn migrate(path: &Path, busy_timeout: Duration) -> Result<Vec<String>, OpenError> {
     let mut connection = connection::writer(path, busy_timeout)?;
-    apply(&mut connection, path)
+    let applied = apply(&mut connection, path)?;
+    // A store is whole only with its epoch; a server that opens it finds it made.
+    super::epoch::read_or_make(&mut connection)?;
+    Ok(applied)
 }
 
 /// As [`migrate`], on the writer's connection.
@@ -36,18 +39,7 @@ pub fn apply(connection: &mut SqliteConnection, path: &Path) -> Result<Vec<Strin
         return Ok(missing);
     };
     if !is_empty(connection)? {
-        let copy = with_suffix(path, &format!(".before-{first}"));
-        let Some(target) = copy.to_str() else {
-            return Err(OpenError::Path(copy));
-        };
-        if copy.exists() {
-            log::warn!(target: "parlor::db", "{target} is there already and kept; the file is not copied again");
-        } else {
-            diesel::sql_query("VACUUM INTO ?")
-                .bind::<Text, _>(target)
-                .execute(connection)
-                .map_err(OpenError::database)?;
-        }
+        copy(connection, &with_suffix(path, &format!(".before-{first}")))?;
     }
     // One transaction a version, so that a failure leaves the schema of the version before it.
     connection
@@ -57,6 +49,29 @@ pub fn apply(connection: &mut SqliteConnection, path: &Path) -> Result<Vec<Strin
         .batch_execute("PRAGMA optimize;")
         .map_err(OpenError::database)?;
     Ok(missing)
+}
+
+/// Copies the file, as it is to this connection, to `target`; one that is there is replaced, and never by half a copy.
+fn copy(connection: &mut SqliteConnection, target: &Path) -> Result<(), OpenError> {
+    let draft = with_suffix(target, ".new");
+    let io = |error| OpenError::Io {
+        path: target.to_owned(),
+        error,
+    };
+    if draft.exists() {
+        std::fs::remove_file(&draft).map_err(io)?;
+    }
+    let name = draft.to_str().ok_or_else(|| OpenError::Path(draft.clone()))?;
+    diesel::sql_query("VACUUM INTO ?")
+        .bind::<Text, _>(name)
+        .execute(connection)
+        .map_err(OpenError::database)?;
+    std::fs::File::open(&draft)
+        .and_then(|file| file.sync_all())
+        .map_err(io)?;
+    std::fs::rename(&draft, target).map_err(io)?;
+    log::info!(target: "parlor::db", "copied the database to {} before its schema changes", target.display());
+    Ok(())
 }
 
 /// The names of the versions that are missing; refuses a file that a newer Parlor made.
@@ -76,6 +91,14 @@ pub fn missing(connection: &mut SqliteConnection) -> Result<Vec<String>, OpenErr
     Ok(missing.map(ToString::to_string).collect())
 }
 
+/// As [`missing`], of a file that must not be written to: one that is not ours lacks everything.
+pub fn missing_of_existing(connection: &mut SqliteConnection) -> Result<Vec<String>, OpenError> {
+    if is_empty(connection)? {
+        return Err(OpenError::Database("there is no Parlor store in this file".to_owned()));
+    }
+    missing(connection)
+}
+
 /// Whether the file has no tables but diesel's own.
 fn is_empty(connection: &mut SqliteConnection) -> Result<bool, OpenError> {
     let tables: i64 = diesel::select(sql::<BigInt>(
@@ -84,4 +107,91 @@ fn is_empty(connection: &mut SqliteConnection) -> Result<bool, OpenError> {
     .get_result(connection)
     .map_err(OpenError::database)?;
     Ok(tables == 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use diesel::migration::MigrationSource;
+
+    use super::*;
+
+    fn fresh() -> (tempfile::TempDir, std::path::PathBuf) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("store");
+        (dir, path)
+    }
+
+    fn schema(connection: &mut SqliteConnection) -> Vec<String> {
+        sql::<Text>(
+            "SELECT name || ': ' || coalesce(sql, '') FROM sqlite_schema WHERE name NOT LIKE '\\_\\_diesel%' ESCAPE '\\'
+             AND name NOT LIKE 'sqlite_autoindex%' ORDER BY name",
+        )
+        .load(connection)
+        .unwrap()
+    }
+
+    #[test]
+    fn each_down_restores_the_schema_before_it() {
+        let (_dir, path) = fresh();
+        let mut connection = connection::plain(&path, Duration::ZERO).unwrap();
+        assert!(!missing(&mut connection).unwrap().is_empty());
+        let migrations: Vec<Box<dyn diesel::migration::Migration<Sqlite>>> = MIGRATIONS.migrations().unwrap();
+        for migration in &migrations {
+            let before = schema(&mut connection);
+            connection.run_migration(migration.as_ref()).unwrap();
+            let after = schema(&mut connection);
+            connection.revert_migration(migration.as_ref()).unwrap();
+            assert_eq!(schema(&mut connection), before, "{}", migration.name());
+            connection.run_migration(migration.as_ref()).unwrap();
+            assert_eq!(schema(&mut connection), after);
+        }
+    }
+
+    #[test]
+    fn a_newer_schema_is_refused() {
+        let (_dir, path) = fresh();
+        assert_eq!(pending(&path, Duration::ZERO).unwrap().len(), 1);
+        assert_eq!(migrate(&path, Duration::ZERO).unwrap().len(), 1);
+        assert!(migrate(&path, Duration::ZERO).unwrap().is_empty());
+        let mut connection = connection::plain(&path, Duration::ZERO).unwrap();
+        connection
+            .batch_execute("INSERT INTO __diesel_schema_migrations (version) VALUES ('9999')")
+            .unwrap();
+        let refused = migrate(&path, Duration::ZERO).unwrap_err();
+        assert!(
+            matches!(&refused, OpenError::Newer { version } if version == "9999"),
+            "{refused}"
+        );
+        assert!(matches!(pending(&path, Duration::ZERO), Err(OpenError::Newer { .. })));
+    }
+
+    #[test]
+    fn a_file_that_holds_something_is_copied_first() {
+        let (_dir, path) = fresh();
+        let mut connection = connection::plain(&path, Duration::ZERO).unwrap();
+        connection
+            .batch_execute("CREATE TABLE kept (a); INSERT INTO kept VALUES (7)")
+            .unwrap();
+        let applied = apply(&mut connection, &path).unwrap();
+        let copy = with_suffix(&path, &format!(".before-{}", applied[0]));
+        let mut copy = connection::plain(&copy, Duration::ZERO).unwrap();
+        assert_eq!(schema(&mut copy), ["kept: CREATE TABLE kept (a)"]);
+        assert_eq!(
+            sql::<BigInt>("SELECT a FROM kept")
+                .get_result::<i64>(&mut copy)
+                .unwrap(),
+            7
+        );
+    }
+
+    #[test]
+    fn a_new_file_is_not_copied() {
+        let (dir, path) = fresh();
+        migrate(&path, Duration::ZERO).unwrap();
+        let names: Vec<String> = std::fs::read_dir(dir.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        assert!(names.iter().all(|name| !name.contains("before")), "{names:?}");
+    }
 }

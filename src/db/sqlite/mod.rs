@@ -6,9 +6,12 @@ mod connection;
 mod epoch;
 mod lock;
 mod migrations;
+#[cfg(test)]
+mod plans;
 mod readers;
 mod statement;
 mod store;
+pub mod verify;
 mod writer;
 
 use std::{
@@ -172,7 +175,7 @@ pub fn open(options: SqliteOptions) -> Result<Sqlite, OpenError> {
     })
 }
 
-/// The names of the schema's versions that a file lacks, oldest first. For `parlor migrate`.
+/// The names of the schema's versions that a file lacks, oldest first; of a file that is missing, all. For `parlor migrate`.
 pub fn pending(path: &Path) -> Result<Vec<String>, OpenError> {
     migrations::pending(path, Duration::from_secs(4))
 }

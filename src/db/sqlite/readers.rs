@@ -66,3 +66,43 @@ impl Readers {
         (state.connections - state.idle_connections, state.connections)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_read_that_finds_no_connection_in_time_is_unavailable() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("store");
+        connection::writer(&path, Duration::ZERO).unwrap();
+        let readers = Readers::open(&path, 1, Duration::ZERO).unwrap();
+        let (release, released) = mpsc::channel::<()>();
+        let holder = readers.clone();
+        let held = tokio::spawn(async move { holder.read(move |_| Ok(released.recv().is_ok())).await });
+        tokio::task::yield_now().await;
+        let waiting = readers.clone();
+        let refused = tokio::spawn(async move { waiting.read(|_| Ok(())).await });
+        tokio::task::yield_now().await;
+        tokio::time::advance(WAIT + Duration::from_millis(1)).await;
+        let refused = refused.await.unwrap();
+        assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+        assert_eq!(readers.state().1, 1);
+        release.send(()).unwrap();
+        assert!(held.await.unwrap().unwrap());
+        readers.read(|_| Ok(())).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_read_that_panics_gives_its_connection_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("store");
+        connection::writer(&path, Duration::ZERO).unwrap();
+        let readers = Readers::open(&path, 1, Duration::ZERO).unwrap();
+        let outcome: Result<(), _> = readers.read(|_| panic!("planned by a test")).await;
+        assert!(matches!(outcome, Err(StoreError::Broken(_))));
+        readers.read(|_| Ok(())).await.unwrap();
+    }
+}

@@ -273,3 +273,109 @@ impl Loop {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use diesel::{RunQueryDsl, dsl::sql, sql_types::BigInt};
+
+    use super::*;
+
+    fn started() -> (tempfile::TempDir, WriterHandle) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("store");
+        let busy_timeout = Duration::from_millis(100);
+        let mut connection = connection::writer(&path, busy_timeout).unwrap();
+        connection.batch_execute("CREATE TABLE t (a)").unwrap();
+        let connection = Some(connection);
+        let writer = Writer {
+            path,
+            busy_timeout,
+            connection,
+            sidecar: None,
+            _lock: None,
+            committed: Arc::default(),
+        };
+        (dir, writer.start().unwrap().0)
+    }
+
+    async fn rows(writer: &WriterHandle) -> i64 {
+        writer
+            .write(|c| Ok(sql::<BigInt>("SELECT count(*) FROM t").get_result(c)?))
+            .await
+            .unwrap()
+    }
+
+    fn insert(connection: &mut SqliteConnection) -> Result<(), StoreError> {
+        Ok(connection.batch_execute("INSERT INTO t VALUES (1)")?)
+    }
+
+    #[tokio::test]
+    async fn a_panic_rolls_back_and_the_next_write_goes_on() {
+        let (_dir, writer) = started();
+        let outcome: Result<(), _> = writer
+            .write(|c| {
+                insert(c)?;
+                panic!("planned by a test")
+            })
+            .await;
+        assert!(matches!(outcome, Err(StoreError::Unavailable(_))), "{outcome:?}");
+        assert_eq!(rows(&writer).await, 0);
+        writer.write(insert).await.unwrap();
+        assert_eq!(rows(&writer).await, 1);
+    }
+
+    #[tokio::test]
+    async fn a_failed_commit_is_unknown_and_the_next_write_goes_on() {
+        let (_dir, writer) = started();
+        // The transaction is over before the writer's own COMMIT, which therefore fails.
+        let outcome: Result<(), _> = writer
+            .write(|c| {
+                insert(c)?;
+                Ok(c.batch_execute("ROLLBACK")?)
+            })
+            .await;
+        assert!(matches!(outcome, Err(StoreError::Unknown(_))), "{outcome:?}");
+        writer.write(insert).await.unwrap();
+        assert_eq!(rows(&writer).await, 1);
+    }
+
+    #[tokio::test]
+    async fn a_failed_statement_changes_nothing() {
+        let (_dir, writer) = started();
+        let outcome: Result<(), _> = writer
+            .write(|c| {
+                insert(c)?;
+                Ok(c.batch_execute("INSERT INTO nowhere VALUES (1)")?)
+            })
+            .await;
+        assert!(matches!(outcome, Err(StoreError::Unavailable(_))), "{outcome:?}");
+        assert!(!writer.committed_within(Duration::ZERO));
+        assert_eq!(rows(&writer).await, 0);
+    }
+
+    #[tokio::test]
+    async fn a_file_that_cannot_be_opened_again_is_unavailable_until_it_can() {
+        let (dir, writer) = started();
+        let path = dir.path().join("store");
+        let aside = dir.path().join("aside");
+        let (from, to) = (path.clone(), aside.clone());
+        let lost: Result<(), _> = writer
+            .write(move |_| {
+                std::fs::rename(&from, &to).unwrap();
+                // Where the file was, something stands that is none.
+                std::fs::create_dir(&from).unwrap();
+                panic!("planned by a test")
+            })
+            .await;
+        assert!(lost.is_err());
+        for _ in 0..3 {
+            assert!(matches!(writer.write(insert).await, Err(StoreError::Unavailable(_))));
+        }
+        std::fs::remove_dir(&path).unwrap();
+        std::fs::rename(&aside, &path).unwrap();
+        while writer.write(insert).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(rows(&writer).await, 1);
+    }
+}

@@ -292,14 +292,6 @@ impl<'a> Facts<'a> {
             _ => {}
         }
     }
-
-    fn history(&self, conversation: &str) -> &'a [Message] {
-        self.end
-            .conversations
-            .get(conversation)
-            .map(|known| known.messages.as_slice())
-            .unwrap_or_default()
-    }
 }
 
 /// The same text, as far as it was not deleted in between.

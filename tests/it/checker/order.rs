@@ -4,9 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Act, Breaches, Facts, Key, Promise, Tick, live};
 
+/// When a send was made, or answered with this seq.
+type Moment<'a> = (Tick, Option<u64>, Key<'a>);
+
 /// What was answered before another was sent has the lower seq.
 pub fn real_time_order(facts: &Facts<'_>, breaches: &mut Breaches) {
-    let mut timelines: BTreeMap<&str, Vec<(Tick, Option<u64>, Key<'_>)>> = BTreeMap::new();
+    let mut timelines: BTreeMap<&str, Vec<Moment<'_>>> = BTreeMap::new();
     for (key, send) in &facts.sends {
         let timeline = timelines.entry(key.1).or_default();
         if send.tries > 0 {

@@ -24,7 +24,7 @@ pub enum What {
         result: Result<Value, Value>,
     },
     Ping,
-    Pong(Vec<u8>),
+    Pong,
     /// A close frame, with its code.
     Closed(Option<u16>),
     /// The end of the stream, with or without a close frame before it.
@@ -142,7 +142,11 @@ impl Log {
             let _ = write!(text, "\n  … {skipped} earlier ones …");
         }
         for entry in &entries[skipped..] {
-            let line: String = format!("{:?}", entry.what).chars().take(300).collect();
+            let line = match &entry.what {
+                What::Gone(why) => format!("gone: {why}"),
+                other => format!("{other:?}"),
+            };
+            let line: String = line.chars().take(300).collect();
             let _ = write!(text, "\n  {:>9.3?} {line}", entry.at.duration_since(self.start));
         }
         text

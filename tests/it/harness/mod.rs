@@ -19,13 +19,13 @@ use std::time::Duration;
 pub use http::{Answer, Call};
 pub use log::{Log, What};
 pub use person::{Chat, Person};
-pub use place::{Finished, Place};
+pub use place::Place;
 pub use raw::{Raw, RawFrame, op};
 pub use server::{Server, Setup, need_faults};
 pub use shape::{assert_has, assert_shape};
 pub use store::Store;
 pub use tab::{Dial, Tab, read, refused};
-pub use token::{Key, SECRET, Token, now_seconds};
+pub use token::{Key, SECRET, Token};
 
 /// How long a test waits for what must come before it fails with the log. Far above what the contract promises, so
 /// that a busy machine does not fail a right server; tests of a promised time measure that time themselves.

@@ -2,6 +2,7 @@
 //! The server (`server.rs`) and the tests of the command line start their processes through it.
 
 use std::{
+    fmt,
     path::{Path, PathBuf},
     process::Stdio,
 };
@@ -98,13 +99,27 @@ async fn run(mut command: Command, input: &str) -> Finished {
 }
 
 /// A process that ended: what it said and with which code.
-#[derive(Debug)]
 pub struct Finished {
     shown: String,
     /// None when a signal ended it.
     pub code: Option<i32>,
     pub stdout: String,
     pub stderr: String,
+}
+
+impl fmt::Debug for Finished {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Finished {
+            shown,
+            code,
+            stdout,
+            stderr,
+        } = self;
+        write!(
+            f,
+            "{shown}\nended with {code:?}\n---- stdout ----\n{stdout}\n---- stderr ----\n{stderr}"
+        )
+    }
 }
 
 impl Finished {

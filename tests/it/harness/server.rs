@@ -27,10 +27,9 @@ const LISTENING: &str = "Parlor is listening on http://127.0.0.1:";
 
 /// Ends a test of a switch that is only compiled in with the feature, with a line that says what to type.
 pub fn need_faults() {
-    assert!(
-        cfg!(feature = "faults"),
-        "this test needs the server's failure switches: cargo test --features faults"
-    );
+    if !cfg!(feature = "faults") {
+        panic!("this test needs the server's failure switches: cargo test --features faults");
+    }
 }
 
 /// How a server is to be started. Rate limits are off unless a test turns them on: tests send as fast as they can.
@@ -218,12 +217,14 @@ impl Process {
             .arg("serve")
             .arg("--data-dir")
             .arg(setup.place.data())
-            .args(["--listen", &format!("127.0.0.1:{}", setup.port)])
             .args(&setup.arguments)
             .envs(setup.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
+        if !setup.arguments.iter().any(|argument| argument == "--listen") {
+            command.args(["--listen", &format!("127.0.0.1:{}", setup.port)]);
+        }
         let mut child = command.spawn().expect("the server's program starts");
         let (found, listening) = watch::channel(None);
         let (stdout, stderr) = (Lines::default(), Lines::default());

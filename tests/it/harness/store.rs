@@ -2,16 +2,10 @@
 
 use std::path::Path;
 
-use diesel::{Connection, RunQueryDsl, SqliteConnection, connection::SimpleConnection, sql_query, sql_types::BigInt};
+use diesel::{Connection, RunQueryDsl, SqliteConnection, connection::SimpleConnection, sql_query};
 
 pub struct Store {
     connection: SqliteConnection,
-}
-
-#[derive(diesel::QueryableByName)]
-struct Number {
-    #[diesel(sql_type = BigInt)]
-    number: i64,
 }
 
 impl Store {
@@ -37,14 +31,6 @@ impl Store {
         sql_query(statement)
             .execute(&mut self.connection)
             .unwrap_or_else(|error| panic!("{statement}: {error}"))
-    }
-
-    /// A query whose one row has one whole number, named `number`.
-    pub fn number(&mut self, query: &str) -> i64 {
-        let row: Number = sql_query(query)
-            .get_result(&mut self.connection)
-            .unwrap_or_else(|e| panic!("{query}: {e}"));
-        row.number
     }
 
     /// Holds the write lock until `unlocks`.

@@ -344,7 +344,7 @@ pub fn read(message: Message) -> What {
     match message {
         Message::Text(text) => read_envelope(&text),
         Message::Ping(_) => What::Ping,
-        Message::Pong(payload) => What::Pong(payload.to_vec()),
+        Message::Pong(_) => What::Pong,
         Message::Close(frame) => What::Closed(frame.map(|frame| frame.code.into())),
         other => What::Strange(format!("{other:?}")),
     }

@@ -125,7 +125,7 @@ fn ed(pem: &[u8]) -> EncodingKey {
 }
 
 /// Seconds since 1970, as in `exp`.
-pub fn now_seconds() -> i64 {
+fn now_seconds() -> i64 {
     jsonwebtoken::get_current_timestamp() as i64
 }
 

@@ -97,6 +97,7 @@ impl Turn<'_, '_> {
             }
             .execute(self.connection)?;
         }
+        self.pending.flush(self.connection)?;
         let unread_count = unread::count(self.connection, self.key, user, last_read_seq, self.head.seq)?;
         Ok(Ok(Outcome::Read {
             last_read_seq,

@@ -1,4 +1,4 @@
-//! New rows of `messages`, several in one statement: what a statement costs besides its rows is a third of the time.
+//! New rows of `messages`, several in one statement: a statement costs about as much as a row does.
 
 use diesel::{
     QueryResult, RunQueryDsl, SqliteConnection,

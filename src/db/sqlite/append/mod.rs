@@ -13,6 +13,8 @@ use diesel::{SqliteConnection, prelude::*};
 
 pub use self::changes::DELETED;
 use self::insert::Pending;
+#[cfg(test)]
+pub use self::send::ByClient;
 use super::statement::statement;
 use crate::{
     db::{
@@ -102,14 +104,8 @@ impl<'a, 'b> Turn<'a, 'b> {
     }
 
     fn op(&mut self, op: &'b Op) -> Decision {
-        if self.head.deleted {
-            return Ok(Err(Refusal::Ended));
-        }
-        if !matches!(op, Op::Send(_)) {
-            // The others read what was sent before them.
-            self.pending.flush(self.connection)?;
-        }
         match op {
+            _ if self.head.deleted => Ok(Err(Refusal::Ended)),
             Op::Send(message) => self.send(message),
             Op::Delete {
                 message,
@@ -142,7 +138,7 @@ impl<'a, 'b> Turn<'a, 'b> {
         (self.head.seq.0 < u32::MAX).then(|| self.head.seq.next())
     }
 
-    /// The seq is given: for a message if it `is_message`.
+    /// The seq is given; to a message of this moment, unless there is none.
     fn take(&mut self, seq: Seq, message_at: Option<Timestamp>) {
         self.head.seq = seq;
         if let Some(at) = message_at {
@@ -156,8 +152,9 @@ impl<'a, 'b> Turn<'a, 'b> {
         pack(self.key, seq)
     }
 
-    /// The message of this id, if it is in this conversation.
+    /// The message of this id, if it is in this conversation. Afterwards the table holds everything that was sent so far.
     fn message(&mut self, id: MessageId) -> Result<Option<MessageRow>, StoreError> {
+        self.pending.flush(self.connection)?;
         let position = self.position(id.claimed_seq());
         let row: Option<MessageRow> = query::messages::at(position).get_result(self.connection).optional()?;
         Ok(row.filter(|row| row.id.0 == id.0))

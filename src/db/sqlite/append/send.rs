@@ -54,7 +54,7 @@ impl<'b> Turn<'_, 'b> {
         Ok(Ok(Outcome::Sent { id, seq }))
     }
 
-    /// Appends what the server says about a change of membership. Writes at once: `note` does not outlive the op.
+    /// Appends what the server says about a change of membership.
     pub(super) fn say(
         &mut self,
         seq: Seq,

@@ -155,7 +155,7 @@ type ViewTypes = (
 ///
 /// MATERIALIZED, or SQLite counts the unread messages of every conversation before it sorts them and cuts off the page.
 #[derive(Debug, Clone, Copy, QueryId)]
-struct Views<const ONE: bool> {
+pub struct Views<const ONE: bool> {
     user: i64,
     active_at: i64,
     key: i64,
@@ -165,7 +165,7 @@ struct Views<const ONE: bool> {
 }
 
 impl<const ONE: bool> Views<ONE> {
-    fn new(user: UserKey, active_at: i64, key: i64, limit: usize) -> Self {
+    pub fn new(user: UserKey, active_at: i64, key: i64, limit: usize) -> Self {
         let (scan, most) = (i64::from(unread::SCAN_MAX), i64::from(limits::UNREAD_COUNT_MAX));
         Self {
             user: user.0,

@@ -25,6 +25,9 @@ use crate::{
 
 type Result<T> = std::result::Result<T, StoreError>;
 
+#[cfg(test)]
+pub use self::{list::Views, unread::Count};
+
 /// The store's end of an open file.
 pub struct SqliteStore {
     readers: Readers,

@@ -1,233 +1,22 @@
-//! Clients that write and read all the time, follow the contract's rules for whoever loses the connection (the same
-//! client ids again, `sync` by cursors), and note all they did and learned for the checker.
+//! One client: connects whenever it can, writes, follows the rule of the cursor, tries again what has no answer, and
+//! notes everything.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
 };
 
 use futures_util::{SinkExt, StreamExt};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use serde_json::{Value, json};
-use tokio::{net::TcpStream, sync::watch, task::JoinHandle, time::timeout};
+use tokio::{net::TcpStream, sync::watch};
 use tokio_tungstenite::{WebSocketStream, tungstenite};
 
+use super::{DELETES_ONE_IN, Phase, State, WINDOW, World, message_of, number, text};
 use crate::{
-    checker::{self, Act, Breach, Conversation, End},
+    checker::{self, Act},
     harness::*,
 };
-
-/// How many sends a client keeps in flight.
-const WINDOW: usize = 16;
-
-/// One in so many of its own messages a client deletes.
-const DELETES_ONE_IN: u32 = 40;
-
-/// What the clients are to do.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Phase {
-    Chat,
-    /// Write nothing new; end what is under way.
-    Settle,
-    /// Catch up to these numbers.
-    CatchUp(BTreeMap<String, u64>),
-    Stop,
-}
-
-/// How far a client is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    Busy,
-    Settled,
-    CaughtUp,
-}
-
-/// What all clients share.
-struct World {
-    /// The one clock of all logs.
-    clock: AtomicU64,
-    /// Grows with every start of the server: worth another try to connect.
-    starts: watch::Sender<u64>,
-    phase: watch::Sender<Phase>,
-    /// Acknowledged sends, and refused ones, of all clients.
-    acknowledged: watch::Sender<u64>,
-    refused: watch::Sender<u64>,
-}
-
-/// People in conversations, each with a client that never stops writing, some with a second one that only reads.
-pub struct Swarm {
-    world: Arc<World>,
-    people: Vec<Person>,
-    pub chats: Vec<(Chat, Vec<usize>)>,
-    clients: Vec<(JoinHandle<checker::Log>, watch::Receiver<State>)>,
-}
-
-impl Swarm {
-    pub async fn start(server: &Server, seed: u64) -> Swarm {
-        let mut people = Vec::new();
-        for name in ["ann", "ben", "cat", "dan", "eve"] {
-            people.push(server.user(name).await);
-        }
-        let all: Vec<&Person> = people[1..].iter().collect();
-        let chats = vec![
-            (people[0].direct_with(&people[1]).await, vec![0, 1]),
-            (people[2].direct_with(&people[3]).await, vec![2, 3]),
-            (people[0].group("everybody", &all).await, vec![0, 1, 2, 3, 4]),
-            (people[1].group("three", &[&people[2], &people[4]]).await, vec![1, 2, 4]),
-        ];
-        let world = Arc::new(World {
-            clock: AtomicU64::new(1),
-            starts: watch::Sender::new(1),
-            phase: watch::Sender::new(Phase::Chat),
-            acknowledged: watch::Sender::new(0),
-            refused: watch::Sender::new(0),
-        });
-        let mut swarm = Swarm {
-            world,
-            people,
-            chats,
-            clients: Vec::new(),
-        };
-        for user in 0..swarm.people.len() {
-            swarm.joins(user, true, seed);
-        }
-        swarm.joins(0, false, seed);
-        swarm.joins(3, false, seed);
-        swarm
-    }
-
-    fn joins(&mut self, user: usize, writes: bool, seed: u64) {
-        let chats = self
-            .chats
-            .iter()
-            .filter(|(_, members)| members.contains(&user))
-            .map(|(chat, _)| chat.clone());
-        let (told, state) = watch::channel(State::Busy);
-        let person = self.people[user].clone();
-        let client = Client {
-            log: checker::Log {
-                user: person.id.clone(),
-                acts: Vec::new(),
-            },
-            chats: chats.collect(),
-            world: Arc::clone(&self.world),
-            rng: StdRng::seed_from_u64(seed.wrapping_mul(1000) + self.clients.len() as u64),
-            person,
-            writes,
-            state: told,
-            cursors: BTreeMap::new(),
-            ahead: BTreeMap::new(),
-            pending: Vec::new(),
-            deletions: Vec::new(),
-            asked: BTreeMap::new(),
-            next_id: 1,
-        };
-        self.clients.push((tokio::spawn(client.lives()), state));
-    }
-
-    /// The server is there again.
-    pub fn server_started(&self) {
-        self.world.starts.send_modify(|starts| *starts += 1);
-    }
-
-    /// Waits until this many more sends were acknowledged.
-    pub async fn acknowledges(&self, more: u64) {
-        grows(&self.world.acknowledged, more, "acknowledged").await;
-    }
-
-    /// Waits until this many more sends were refused.
-    pub async fn is_refused(&self, more: u64) {
-        grows(&self.world.refused, more, "refused").await;
-    }
-
-    pub fn acknowledged(&self) -> u64 {
-        *self.world.acknowledged.borrow()
-    }
-
-    /// Lets all come to rest, reads the final state, and checks the promises: what was broken.
-    pub async fn ends(self) -> Vec<Breach> {
-        self.world.phase.send_replace(Phase::Settle);
-        let settled = self.waits_for(State::Settled).await;
-        let mut end = self.final_state().await;
-        let seqs = end
-            .conversations
-            .iter()
-            .map(|(id, chat)| (id.clone(), chat.seq))
-            .collect();
-        self.world.phase.send_replace(Phase::CatchUp(seqs));
-        self.waits_for(State::CaughtUp).await;
-        end.online = self.online().await;
-        self.world.phase.send_replace(Phase::Stop);
-        let mut logs = Vec::new();
-        for (client, _) in self.clients {
-            logs.push(client.await.expect("a client does not panic"));
-        }
-        let breaches = checker::check(&logs, &end);
-        assert!(
-            settled || !breaches.is_empty(),
-            "the clients did not come to rest, and nobody misses anything"
-        );
-        breaches
-    }
-
-    /// Whether all of them got there. Those who did not will be found by the checker.
-    async fn waits_for(&self, wanted: State) -> bool {
-        let mut all = true;
-        for (_, state) in &self.clients {
-            let mut state = state.clone();
-            all &= matches!(
-                timeout(DEADLINE, state.wait_for(|state| *state == wanted)).await,
-                Ok(Ok(_))
-            );
-        }
-        all
-    }
-
-    async fn final_state(&self) -> End {
-        let mut end = End::default();
-        for (chat, members) in &self.chats {
-            let mut conversation = Conversation::default();
-            for member in members {
-                let person = &self.people[*member];
-                let listed = person.listed(chat).await;
-                conversation.members.insert(person.id.clone());
-                conversation.seq = number(&listed["seq"]);
-                let standing = (
-                    person.id.clone(),
-                    number(&listed["lastReadSeq"]),
-                    number(&listed["unreadCount"]),
-                );
-                conversation.standings.push(standing);
-            }
-            let history = self.people[members[0]].history(chat).await;
-            conversation.messages = history.iter().map(message_of).collect();
-            end.conversations.insert(chat.id.clone(), conversation);
-        }
-        end
-    }
-
-    async fn online(&self) -> BTreeSet<String> {
-        let ids: Vec<&str> = self.people.iter().map(|person| person.id.as_str()).collect();
-        let answer = self.people[0]
-            .get(&format!("/api/presence?userIds={}", ids.join(",")))
-            .await
-            .ok(200);
-        let list = answer["presence"].as_array().expect("a list").iter();
-        list.filter(|one| one["online"] == true)
-            .map(|one| text(&one["userId"]))
-            .collect()
-    }
-}
-
-async fn grows(counter: &watch::Sender<u64>, more: u64, what: &str) {
-    let mut counter = counter.subscribe();
-    let wanted = *counter.borrow() + more;
-    let grown = timeout(DEADLINE, counter.wait_for(|count| *count >= wanted)).await;
-    assert!(grown.is_ok(), "no {more} more sends {what} within {DEADLINE:?}");
-}
 
 /// A send without an answer.
 #[derive(Clone)]
@@ -245,7 +34,7 @@ enum Asked {
     Sync,
 }
 
-struct Client {
+pub struct Client {
     person: Person,
     chats: Vec<Chat>,
     world: Arc<World>,
@@ -275,7 +64,35 @@ impl From<tungstenite::Error> for Lost {
 }
 
 impl Client {
-    async fn lives(mut self) -> checker::Log {
+    pub fn new(
+        person: Person,
+        chats: Vec<Chat>,
+        world: Arc<World>,
+        writes: bool,
+        state: watch::Sender<State>,
+        seed: u64,
+    ) -> Client {
+        Client {
+            log: checker::Log {
+                user: person.id.clone(),
+                acts: Vec::new(),
+            },
+            person,
+            chats,
+            world,
+            writes,
+            state,
+            rng: StdRng::seed_from_u64(seed),
+            cursors: BTreeMap::new(),
+            ahead: BTreeMap::new(),
+            pending: Vec::new(),
+            deletions: Vec::new(),
+            asked: BTreeMap::new(),
+            next_id: 1,
+        }
+    }
+
+    pub async fn lives(mut self) -> checker::Log {
         let mut starts = self.world.starts.subscribe();
         let mut phase = self.world.phase.subscribe();
         while *phase.borrow() != Phase::Stop {
@@ -536,29 +353,4 @@ impl Client {
             }
         }
     }
-}
-
-fn message_of(message: &Value) -> checker::Message {
-    checker::Message {
-        id: text(&message["id"]),
-        conversation: text(&message["conversationId"]),
-        seq: number(&message["seq"]),
-        change_seq: number(&message["changeSeq"]),
-        sender: message["sender"]["id"].as_str().unwrap_or_default().to_owned(),
-        client_id: message["clientId"].as_str().map(str::to_owned),
-        content: message["content"].as_str().map(str::to_owned),
-        system: message["type"] == "system",
-        created_at: text(&message["createdAt"]),
-    }
-}
-
-fn text(value: &Value) -> String {
-    value
-        .as_str()
-        .unwrap_or_else(|| panic!("a text and not {value}"))
-        .to_owned()
-}
-
-fn number(value: &Value) -> u64 {
-    value.as_u64().unwrap_or_else(|| panic!("a number and not {value}"))
 }

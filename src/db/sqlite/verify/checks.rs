@@ -1,0 +1,104 @@
+//! What one statement each can say about the rows. Called by `verify`.
+
+use diesel::{RunQueryDsl, SqliteConnection, dsl::sql, prelude::QueryableByName, sql_types::Text};
+
+use super::{FINDINGS_MAX, Report};
+
+/// Each gives a sentence for each row that is wrong. `>> 32` and `& 4294967295` are `position::unpack`.
+const ROWS: &[(&str, &str)] = &[
+    (
+        "counter rows",
+        "SELECT 'conversation ' || key || ' has no counter row' FROM conversations
+         WHERE NOT EXISTS (SELECT 1 FROM heads WHERE conversation_key = key)
+         UNION ALL SELECT 'the counter row ' || conversation_key || ' has no conversation' FROM heads
+         WHERE NOT EXISTS (SELECT 1 FROM conversations WHERE key = conversation_key)
+         UNION ALL SELECT 'conversation ' || key || ' and its counter row differ on whether it is deleted'
+         FROM conversations JOIN heads ON conversation_key = key WHERE deleted <> (deleted_at IS NOT NULL)",
+    ),
+    (
+        "members",
+        "SELECT 'user ' || user_key || ' is a member of conversation ' || conversation_key || ', which is missing'
+         FROM members WHERE NOT EXISTS (SELECT 1 FROM conversations WHERE key = conversation_key)
+         UNION ALL SELECT 'user ' || user_key || ', a member of conversation ' || conversation_key || ', is missing'
+         FROM members WHERE NOT EXISTS (SELECT 1 FROM users WHERE key = user_key)
+         UNION ALL SELECT 'conversation ' || h.conversation_key || ' counts ' || member_count || ' members, but has '
+         || (SELECT count(*) FROM members m WHERE m.conversation_key = h.conversation_key) FROM heads h
+         WHERE member_count <> (SELECT count(*) FROM members m WHERE m.conversation_key = h.conversation_key)",
+    ),
+    (
+        "read cursors",
+        "SELECT 'user ' || user_key || ' has read conversation ' || m.conversation_key || ' up to ' || last_read_seq
+         || ', but it ends at ' || seq FROM members m JOIN heads h ON h.conversation_key = m.conversation_key
+         WHERE last_read_seq > seq OR last_read_seq < 0",
+    ),
+    (
+        "direct pairs",
+        "SELECT 'the direct conversation ' || key || ' is not between the two users of its pair' FROM conversations
+         WHERE kind = 0 AND (direct_low IS NULL OR direct_high IS NULL OR direct_low >= direct_high
+         OR (SELECT count(*) FROM members WHERE conversation_key = key) <> 2
+         OR (SELECT count(*) FROM members WHERE conversation_key = key AND user_key IN (direct_low, direct_high)) <> 2)",
+    ),
+    (
+        "senders",
+        "SELECT 'the sender of message ' || (position & 4294967295) || ' of conversation ' || (position >> 32)
+         || ' is missing' FROM messages WHERE NOT EXISTS (SELECT 1 FROM users WHERE key = sender_key)
+         UNION ALL SELECT 'who deleted message ' || (position & 4294967295) || ' of conversation ' || (position >> 32)
+         || ' is missing' FROM messages WHERE deleted_at IS NOT NULL
+         AND NOT EXISTS (SELECT 1 FROM users WHERE key IS deleted_by)",
+    ),
+    (
+        "client ids",
+        "SELECT 'messages ' || (a.position & 4294967295) || ' and ' || (b.position & 4294967295) || ' of conversation '
+         || (a.position >> 32) || ' have the same sender and client id' FROM messages a JOIN messages b
+         ON b.client_hash = a.client_hash AND b.position > a.position AND b.position >> 32 = a.position >> 32
+         AND b.sender_key = a.sender_key AND b.client_id = a.client_id WHERE a.client_hash IS NOT NULL",
+    ),
+    (
+        "last changes",
+        "SELECT 'message ' || (m.position & 4294967295) || ' of conversation ' || (m.position >> 32)
+         || ' says that its last change is ' || (m.change_position & 4294967295) || ', but that is '
+         || (coalesce(c.last, m.position) & 4294967295) FROM messages m
+         LEFT JOIN (SELECT message_position, max(position) AS last FROM changes GROUP BY message_position) c
+         ON c.message_position = m.position WHERE m.change_position <> coalesce(c.last, m.position)
+         UNION ALL SELECT 'change ' || (position & 4294967295) || ' of conversation ' || (position >> 32)
+         || ' belongs to a message that is missing' FROM changes
+         WHERE NOT EXISTS (SELECT 1 FROM messages m WHERE m.position = message_position)
+         UNION ALL SELECT 'change ' || (c.position & 4294967295) || ' of conversation ' || (c.position >> 32)
+         || ' deletes a message that is not deleted' FROM changes c JOIN messages m ON m.position = c.message_position
+         WHERE c.kind = 0 AND m.deleted_at IS NULL",
+    ),
+    ("the epoch", "SELECT 'the store has no epoch' WHERE NOT EXISTS (SELECT 1 FROM meta WHERE name = 'epoch')"),
+];
+
+#[derive(QueryableByName)]
+struct Line {
+    #[diesel(sql_type = Text)]
+    line: String,
+}
+
+/// Whether the file's own structure is whole, with its indexes.
+pub fn pages(connection: &mut SqliteConnection, report: &mut Report) {
+    let lines: diesel::QueryResult<Vec<String>> = sql::<Text>("PRAGMA integrity_check(20)").load(connection);
+    match lines {
+        Ok(lines) => lines
+            .into_iter()
+            .filter(|line| line != "ok")
+            .for_each(|line| report.find(format!("the file: {line}"))),
+        Err(error) => report.find(format!("the file cannot be read: {error}")),
+    }
+}
+
+/// Runs the statements.
+pub fn rows(connection: &mut SqliteConnection, report: &mut Report, progress: &mut dyn FnMut(String)) {
+    for (what, text) in ROWS {
+        let bounded = format!(
+            "SELECT * FROM (SELECT '' AS line WHERE 0 UNION ALL {text}) LIMIT {}",
+            FINDINGS_MAX + 1
+        );
+        match diesel::sql_query(bounded).load::<Line>(connection) {
+            Ok(lines) => lines.into_iter().for_each(|found| report.find(found.line)),
+            Err(error) => report.find(format!("{what} cannot be checked: {error}")),
+        }
+        progress(format!("{what} are checked"));
+    }
+}

@@ -1,0 +1,134 @@
+//! Who may call a route and how fast: decided before anything of the request is parsed or looked up. Wrapped around every
+//! route by `routes`; also gives each request its deadline, and turns a panic into an answer. Never asks what a member of a
+//! conversation may do: that is `domain::permission`.
+
+use std::panic::AssertUnwindSafe;
+
+use actix_web::{
+    Error, HttpMessage, HttpRequest, Route,
+    body::BoxBody,
+    dev::{ServiceRequest, ServiceResponse},
+    middleware::{Next, from_fn},
+    web,
+};
+use futures_util::FutureExt;
+
+use super::{State, extract::Auth, observe::RequestId};
+use crate::{
+    actors::commands,
+    auth::{Identity, find_token},
+    domain::UserKey,
+    protocol::{ApiError, ErrorCode},
+};
+
+/// Who may call a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Anybody, without a token.
+    Open,
+    /// Whoever has a good token.
+    User(Pace),
+    /// Whose token, or the store, says that they are an administrator of the server.
+    Admin(Pace),
+    /// An administrator, or whoever shows the configured scrape token.
+    Scraper,
+}
+
+/// Which of the rate limits a call counts against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pace {
+    /// None: it only reads.
+    Free,
+    /// The one for events: it changes something.
+    Event,
+    /// The one for messages.
+    Message,
+}
+
+/// `route`, for those whom `access` lets in.
+pub fn guarded(route: Route, access: Access) -> Route {
+    route.wrap(from_fn(move |request, next| admit(access, request, next)))
+}
+
+async fn admit(access: Access, request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse, Error> {
+    let asked = request.request().clone();
+    // One deadline for all of it, the token's look-up and the body's arrival too: the contract promises an answer.
+    let answer = commands::in_time(answer(access, request, next)).await;
+    Ok(match answer {
+        Ok(Ok(response)) => response,
+        Ok(Err(error)) => ServiceResponse::from_err(error, asked),
+        Err(error) => ServiceResponse::from_err(error, asked),
+    })
+}
+
+async fn answer(
+    access: Access,
+    request: ServiceRequest,
+    next: Next<BoxBody>,
+) -> Result<Result<ServiceResponse, Error>, ApiError> {
+    let id = RequestId::of(&request);
+    let work = AssertUnwindSafe(async {
+        enter(access, request.request()).await?;
+        Ok(next.call(request).await)
+    });
+    work.catch_unwind().await.unwrap_or_else(|_| {
+        // The panic hook has written what and where.
+        log::error!(target: "parlor::http", "request {} panicked", id.0);
+        Err(ApiError::internal())
+    })
+}
+
+async fn enter(access: Access, request: &HttpRequest) -> Result<(), ApiError> {
+    if access == Access::Open {
+        return Ok(());
+    }
+    let state = request.app_data::<web::Data<State>>().ok_or_else(ApiError::internal)?;
+    if access == Access::Scraper && is_scraper(state, request) {
+        return Ok(());
+    }
+    let identity = identify(state, request).await?;
+    if matches!(access, Access::Admin(_) | Access::Scraper) && !identity.admin {
+        return Err(ApiError::new(
+            ErrorCode::Forbidden,
+            "this is for administrators of the server",
+        ));
+    }
+    if let Access::User(pace) | Access::Admin(pace) = access {
+        keep_pace(state, pace, identity.user.key)?;
+    }
+    request.extensions_mut().insert(Auth::new(identity));
+    Ok(())
+}
+
+/// Whose request it is, by the first token that it carries.
+async fn identify(state: &State, request: &HttpRequest) -> Result<Identity, ApiError> {
+    let header = |name: &str| request.headers().get(name)?.to_str().ok();
+    let (token, _) = find_token(header, request.query_string(), &state.origins)?;
+    state.node.authenticator.authenticate(token).await
+}
+
+fn keep_pace(state: &State, pace: Pace, user: UserKey) -> Result<(), ApiError> {
+    match pace {
+        Pace::Free => Ok(()),
+        Pace::Event => state.node.rates.check_event(user),
+        Pace::Message => state.node.rates.check_message(user),
+    }
+}
+
+fn is_scraper(state: &State, request: &HttpRequest) -> bool {
+    let Some(expected) = &state.config.metrics_token else {
+        return false;
+    };
+    let shown = request
+        .headers()
+        .get("authorization")
+        .and_then(|value| value.to_str().ok());
+    let shown = shown.and_then(|value| value.trim().split_once(' '));
+    shown.is_some_and(|(scheme, token)| scheme.eq_ignore_ascii_case("bearer") && same(token.trim(), expected))
+}
+
+/// Takes as long wherever the first difference is.
+fn same(one: &str, other: &str) -> bool {
+    let difference = one.bytes().zip(other.bytes()).fold(0, |all, (a, b)| all | (a ^ b));
+    !other.is_empty() && one.len() == other.len() && difference == 0
+}

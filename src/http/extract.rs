@@ -1,0 +1,103 @@
+//! What handlers ask a request for: who it is from, and values parsed at the door. Used by the handlers only; the token
+//! itself was looked at by `access`, before anything here runs.
+
+use std::future::{Ready, ready};
+
+use actix_web::{FromRequest, HttpMessage, HttpRequest, dev::Payload};
+use serde::{Deserialize, Deserializer, de};
+
+use crate::{
+    actors::commands::Caller,
+    auth::Identity,
+    domain::{Timestamp, limits},
+    protocol::{ApiError, ErrorCode},
+};
+
+/// Who asks, by a good token.
+#[derive(Debug, Clone)]
+pub struct Auth {
+    /// As commands know them.
+    pub caller: Caller,
+    /// When their token ends.
+    pub expires_at: Timestamp,
+    /// What revocation knows their token by.
+    pub token_key: String,
+}
+
+impl Auth {
+    /// From what the token came to.
+    pub fn new(identity: Identity) -> Self {
+        Self {
+            caller: Caller {
+                user: identity.user,
+                admin: identity.admin,
+                session: None,
+            },
+            expires_at: identity.expires_at,
+            token_key: identity.token_key,
+        }
+    }
+
+    fn of(request: &HttpRequest) -> Result<Self, ApiError> {
+        let found = request.extensions().get::<Self>().cloned();
+        found.ok_or_else(|| {
+            log::error!(target: "parlor::http", "{} asks for a caller, but its route is open", request.path());
+            ApiError::internal()
+        })
+    }
+}
+
+impl FromRequest for Auth {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Self::of(request))
+    }
+}
+
+/// Who asks, an administrator of the server. The route's `Access` says so too; here so that a handler cannot be
+/// registered without it.
+#[derive(Debug, Clone)]
+pub struct Admin;
+
+impl FromRequest for Admin {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Auth::of(request).and_then(|auth| {
+            if auth.caller.admin {
+                Ok(Self)
+            } else {
+                Err(ApiError::new(
+                    ErrorCode::Forbidden,
+                    "this is for administrators of the server",
+                ))
+            }
+        }))
+    }
+}
+
+/// How many entries a page may have: 1 to 100, `UNASKED` when the query does not say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PageSize<const UNASKED: usize>(pub usize);
+
+impl<const UNASKED: usize> Default for PageSize<UNASKED> {
+    fn default() -> Self {
+        Self(UNASKED)
+    }
+}
+
+impl<'de, const UNASKED: usize> Deserialize<'de> for PageSize<UNASKED> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        match text.parse() {
+            Ok(size) if (1..=limits::PAGE_MAX).contains(&size) => Ok(Self(size)),
+            _ => Err(de::Error::custom(format_args!(
+                "limit: must be 1 to {}",
+                limits::PAGE_MAX
+            ))),
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! Tampering with what is kept: lost, doubled, changed, from nowhere.
+
+use super::{Act, Message, Promise, appends, caught, every_message, is_received, message_of, some_act};
+
+#[test]
+fn a_message_lost_from_the_history() {
+    caught(Promise::Durable, |run| {
+        let chat = run.1.conversations.get_mut("tea")?;
+        let at = chat.messages.iter().position(|message| message.content.is_some())?;
+        chat.messages.remove(at);
+        Some(())
+    });
+}
+
+#[test]
+fn a_message_that_lost_its_text() {
+    caught(Promise::Durable, |run| {
+        let chat = run.1.conversations.get_mut("tea")?;
+        chat.messages
+            .iter_mut()
+            .find(|message| message.content.is_some())?
+            .content = None;
+        Some(())
+    });
+}
+
+#[test]
+fn a_deletion_lost_from_the_history() {
+    caught(Promise::Durable, |run| {
+        let chat = run.1.conversations.get_mut("tea")?;
+        let deleted = chat.messages.iter_mut().find(|message| message.content.is_none())?;
+        (deleted.content, deleted.change_seq) = (Some("back again".to_owned()), deleted.seq);
+        Some(())
+    });
+}
+
+#[test]
+fn another_content_in_the_history() {
+    caught(Promise::Durable, |run| {
+        let chat = run.1.conversations.get_mut("tea")?;
+        chat.messages
+            .iter_mut()
+            .find(|message| message.content.is_some())?
+            .content = Some("other".to_owned());
+        Some(())
+    });
+}
+
+#[test]
+fn another_content_at_one_client() {
+    for promise in [Promise::Agreement, Promise::NoPhantom] {
+        caught(promise, |run| {
+            let kept: Vec<String> = run.1.conversations["tea"]
+                .messages
+                .iter()
+                .filter(|message| message.content.is_some())
+                .map(|message| message.id.clone())
+                .collect();
+            let place = some_act(
+                run,
+                |act| matches!(act, Act::Received(message) if kept.contains(&message.id)),
+            )?;
+            message_of(run, place).content = Some("other".to_owned());
+            Some(())
+        });
+    }
+}
+
+#[test]
+fn another_place_at_one_client() {
+    caught(Promise::Agreement, |run| {
+        let place = some_act(run, is_received)?;
+        message_of(run, place).seq += 1;
+        Some(())
+    });
+}
+
+#[test]
+fn two_messages_in_one_place() {
+    caught(Promise::Agreement, |run| {
+        let place = some_act(run, is_received)?;
+        message_of(run, place).id = "another".to_owned();
+        Some(())
+    });
+}
+
+#[test]
+fn a_deletion_of_something_else_at_one_client() {
+    caught(Promise::Agreement, |run| {
+        let (log, at) = some_act(run, |act| matches!(act, Act::Deleted { .. }))?;
+        if let Act::Deleted { id, .. } = &mut run.0[log].acts[at].1 {
+            *id = "another".to_owned();
+        }
+        Some(())
+    });
+}
+
+#[test]
+fn a_gap_that_all_agree_on() {
+    caught(Promise::GapFree, |run| {
+        let middle = run.1.conversations["tea"].seq / 2;
+        let up = |seq: &mut u64| *seq += u64::from(*seq > middle);
+        every_message(run, |message| {
+            if message.conversation == "tea" {
+                up(&mut message.seq);
+                up(&mut message.change_seq);
+            }
+        });
+        up(&mut run.1.conversations.get_mut("tea")?.seq);
+        Some(())
+    });
+}
+
+#[test]
+fn a_message_twice_in_the_history() {
+    caught(Promise::OnePlace, |run| {
+        let chat = run.1.conversations.get_mut("tea")?;
+        let mut twin = chat.messages.last()?.clone();
+        chat.seq += 1;
+        (twin.id, twin.seq, twin.change_seq) = ("a twin".to_owned(), chat.seq, chat.seq);
+        chat.messages.push(twin);
+        Some(())
+    });
+}
+
+#[test]
+fn another_answer_to_the_same_client_id() {
+    caught(Promise::OnePlace, |run| {
+        let place = some_act(
+            run,
+            |act| matches!(act, Act::Answered(message) if message.content.is_some()),
+        )?;
+        let mut again = message_of(run, place).clone();
+        again.created_at = "later".to_owned();
+        appends(run, place.0, Act::Answered(again));
+        Some(())
+    });
+}
+
+#[test]
+fn a_message_that_nobody_sent() {
+    caught(Promise::NoPhantom, |run| {
+        let place = some_act(run, is_received)?;
+        let mut phantom = message_of(run, place).clone();
+        (phantom.client_id, phantom.id, phantom.seq) = (Some("c-phantom".to_owned()), "phantom".to_owned(), 9999);
+        appends(run, place.0, Act::Received(phantom));
+        Some(())
+    });
+}
+
+#[test]
+fn a_message_with_another_sender() {
+    caught(Promise::NoPhantom, |run| {
+        let place = some_act(run, is_received)?;
+        message_of(run, place).sender = "mallory".to_owned();
+        Some(())
+    });
+}
+
+#[test]
+fn a_message_whose_send_was_refused() {
+    caught(Promise::NoPhantom, |run| {
+        let refused = run.0.iter().enumerate().find_map(|(log, of)| {
+            let refusal = of.acts.iter().find_map(|(_, act)| match act {
+                Act::Refused {
+                    conversation,
+                    client_id,
+                    ..
+                } => Some((conversation.clone(), client_id.clone())),
+                _ => None,
+            });
+            refusal.map(|(conversation, client_id)| (log, conversation, client_id))
+        });
+        let (log, conversation, client_id) = refused?;
+        let content = run.0[log].acts.iter().find_map(|(_, act)| match act {
+            Act::Sent {
+                client_id: of, content, ..
+            } if *of == client_id => Some(content.clone()),
+            _ => None,
+        });
+        let chat = run.1.conversations.get_mut(&conversation)?;
+        chat.seq += 1;
+        chat.messages.push(Message {
+            id: "sent all the same".to_owned(),
+            conversation,
+            seq: chat.seq,
+            change_seq: chat.seq,
+            sender: run.0[log].user.clone(),
+            client_id: Some(client_id),
+            content,
+            system: false,
+            created_at: "t".to_owned(),
+        });
+        Some(())
+    });
+}
+
+#[test]
+fn a_message_seen_before_it_was_sent() {
+    caught(Promise::NoPhantom, |run| {
+        let (log, at) = some_act(run, is_received)?;
+        run.0[log].acts[at].0 = 0;
+        Some(())
+    });
+}

@@ -1,0 +1,254 @@
+//! `verify` finds nothing in a store that was only used, and each kind of damage that is planted in one.
+
+use diesel::connection::SimpleConnection;
+use parlor::{
+    db::sqlite::{OpenError, verify::verify},
+    domain::Seq,
+};
+use tempfile::TempDir;
+
+use crate::{
+    failures::raw,
+    world::{World, named, words},
+};
+
+/// A closed store with a bit of everything: conversation 1 is a group with changes 1 to 6 (4 deletes 2), 2 is direct, 3 is
+/// deleted.
+async fn used() -> std::sync::Arc<TempDir> {
+    let world = World::fresh().await;
+    let [ann, bob, cem] = world.users(["ann", "bob", "cem"]).await;
+    let room = world.group(&ann, &[&bob]).await;
+    world.does(&room, world.send(&ann, named("one", "c-1"))).await.unwrap();
+    let (id, _) = world.says(&room, &bob, "two").await;
+    world.says(&room, &ann, "three").await;
+    world.does(&room, world.delete(&bob, id, false)).await.unwrap();
+    world.does(&room, world.add(&ann, &cem)).await.unwrap();
+    let head = world
+        .append(&room, vec![world.send(&cem, words("six")), world.read(&ann, 3)])
+        .await
+        .head;
+    assert_eq!(head, Seq(6));
+    world
+        .store
+        .find_or_create_direct(ann.key, bob.key, world.new_id(), world.now())
+        .await
+        .unwrap();
+    let alone = world.group(&cem, &[]).await;
+    world.does(&alone, world.remove(&cem, &cem, None)).await.unwrap();
+    assert_eq!((room.key.0, alone.key.0), (1, 3));
+    world.close()
+}
+
+#[tokio::test]
+async fn a_store_that_was_used_is_clean() {
+    let dir = used().await;
+    let mut lines = Vec::new();
+    let report = verify(&dir.path().join("parlor.sqlite3"), &mut |line| lines.push(line)).unwrap();
+    assert_eq!(report.findings, Vec::<String>::new());
+    assert!(report.is_clean() && report.more == 0);
+    assert_eq!((report.users, report.conversations, report.members), (3, 3, 5));
+    assert_eq!((report.messages, report.changes), (6, 1));
+    assert_eq!(lines[0], "3 conversations, 6 messages");
+}
+
+#[tokio::test]
+async fn a_running_store_can_be_verified() {
+    let world = World::fresh().await;
+    let ann = world.user("ann").await;
+    let room = world.group(&ann, &[]).await;
+    world.says(&room, &ann, "hi").await;
+    assert!(verify(&world.path(), &mut |_| {}).unwrap().is_clean());
+}
+
+#[test]
+fn what_is_no_store_is_said_to_be_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("none");
+    assert!(matches!(verify(&path, &mut |_| {}), Err(OpenError::Io { .. })));
+    assert!(!path.exists());
+    raw(&path).batch_execute("CREATE TABLE other (a)").unwrap();
+    assert!(matches!(
+        verify(&path, &mut |_| {}),
+        Err(OpenError::Database(_) | OpenError::Pending(_))
+    ));
+}
+
+/// What is done to the file, and a finding that must come of it.
+const DAMAGE: &[(&str, &str)] = &[
+    (
+        "DELETE FROM messages WHERE position = (1 << 32) + 3",
+        "conversation 1 lacks seq 3",
+    ),
+    (
+        "DELETE FROM messages WHERE position IN ((1 << 32) + 3, (1 << 32) + 2)",
+        "conversation 1 lacks seq 2 to 3",
+    ),
+    (
+        "DELETE FROM messages WHERE position = (1 << 32) + 6",
+        "conversation 1 ends at 5, but its counter says 6",
+    ),
+    (
+        "DELETE FROM messages WHERE position >> 32 = 3",
+        "conversation 3 should end at 1 with message 1, but has no changes",
+    ),
+    (
+        "INSERT INTO changes SELECT position, position, 0, 1, 1 FROM messages WHERE position = (1 << 32) + 3",
+        "conversation 1 has seq 3 twice",
+    ),
+    (
+        "UPDATE messages SET position = 1 << 32, change_position = 1 << 32 WHERE position = (1 << 32) + 1",
+        "conversation 1 has something at seq 0",
+    ),
+    (
+        "UPDATE heads SET seq = 9 WHERE conversation_key = 1",
+        "conversation 1 ends at 6, but its counter says 9",
+    ),
+    (
+        "UPDATE heads SET last_message_seq = 5 WHERE conversation_key = 1",
+        "the newest message of conversation 1 is 6, but its counter says 5",
+    ),
+    (
+        "UPDATE heads SET seq = 4 WHERE conversation_key = 2",
+        "conversation 2 should end at 4 with message 0, but has no changes",
+    ),
+    (
+        "DELETE FROM heads WHERE conversation_key = 1",
+        "conversation 1 has no counter row",
+    ),
+    (
+        "DELETE FROM heads WHERE conversation_key = 1",
+        "6 changes belong to conversation 1, which has no counter row",
+    ),
+    (
+        "DELETE FROM conversations WHERE key = 1",
+        "the counter row 1 has no conversation",
+    ),
+    (
+        "DELETE FROM conversations WHERE key = 1",
+        "user 1 is a member of conversation 1, which is missing",
+    ),
+    (
+        "UPDATE conversations SET deleted_at = NULL WHERE key = 3",
+        "conversation 3 and its counter row differ on whether it is deleted",
+    ),
+    (
+        "DELETE FROM users WHERE key = 2",
+        "user 2, a member of conversation 1, is missing",
+    ),
+    (
+        "DELETE FROM users WHERE key = 2",
+        "the sender of message 2 of conversation 1 is missing",
+    ),
+    (
+        "DELETE FROM users WHERE key = 2",
+        "who deleted message 2 of conversation 1 is missing",
+    ),
+    (
+        "UPDATE heads SET member_count = 7 WHERE conversation_key = 1",
+        "conversation 1 counts 7 members, but has 3",
+    ),
+    (
+        "UPDATE members SET last_read_seq = 7 WHERE conversation_key = 1 AND user_key = 1",
+        "user 1 has read conversation 1 up to 7, but it ends at 6",
+    ),
+    (
+        "DELETE FROM members WHERE conversation_key = 2 AND user_key = 1",
+        "the direct conversation 2 is not between the two users of its pair",
+    ),
+    (
+        "UPDATE members SET user_key = 3 WHERE conversation_key = 2 AND user_key = 1",
+        "the direct conversation 2 is not between the two users of its pair",
+    ),
+    (
+        "UPDATE messages SET client_id = 'c-1', sender_key = 1, client_hash =
+         (SELECT client_hash FROM messages WHERE position = (1 << 32) + 1) WHERE position = (1 << 32) + 3",
+        "messages 1 and 3 of conversation 1 have the same sender and client id",
+    ),
+    (
+        "UPDATE messages SET client_hash = 5 WHERE position = (1 << 32) + 1",
+        "the hash of the client id of message 1 of conversation 1 is wrong",
+    ),
+    (
+        "UPDATE messages SET client_hash = NULL WHERE position = (1 << 32) + 1",
+        "the hash of the client id of message 1 of conversation 1 is wrong",
+    ),
+    (
+        "UPDATE messages SET id = (SELECT id FROM messages WHERE position = (1 << 32) + 1) WHERE position = (1 << 32) + 3",
+        "the id of message 3 of conversation 1 carries another seq",
+    ),
+    (
+        "UPDATE messages SET id = x'00' WHERE position = (1 << 32) + 3",
+        "the id of message 3 of conversation 1 is no UUID",
+    ),
+    (
+        "UPDATE messages SET change_position = (1 << 32) + 5 WHERE position = (1 << 32) + 3",
+        "message 3 of conversation 1 says that its last change is 5, but that is 3",
+    ),
+    (
+        "UPDATE messages SET change_position = position WHERE position = (1 << 32) + 2",
+        "message 2 of conversation 1 says that its last change is 2, but that is 4",
+    ),
+    (
+        "UPDATE changes SET message_position = 77",
+        "change 4 of conversation 1 belongs to a message that is missing",
+    ),
+    (
+        "UPDATE messages SET deleted_at = NULL WHERE position = (1 << 32) + 2",
+        "change 4 of conversation 1 deletes a message that is not deleted",
+    ),
+    ("DELETE FROM meta", "the store has no epoch"),
+];
+
+#[tokio::test]
+async fn every_kind_of_damage_is_found() {
+    let dir = used().await;
+    let whole = std::fs::read(dir.path().join("parlor.sqlite3")).unwrap();
+    for (n, (damage, due)) in DAMAGE.iter().enumerate() {
+        let path = dir.path().join(format!("damaged-{n}"));
+        std::fs::write(&path, &whole).unwrap();
+        raw(&path).batch_execute(damage).unwrap();
+        let report = verify(&path, &mut |_| {}).unwrap();
+        assert!(
+            report.findings.iter().any(|found| found == due),
+            "{damage}: {due}: {:?}",
+            report.findings
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_torn_page_is_found() {
+    let dir = used().await;
+    let path = dir.path().join("parlor.sqlite3");
+    let mut bytes = std::fs::read(&path).unwrap();
+    // Every page but the first two: the schema must be there for anything to be said.
+    for page in bytes.chunks_mut(4096).skip(8).step_by(2) {
+        page[..64].fill(0xff);
+    }
+    std::fs::write(&path, bytes).unwrap();
+    match verify(&path, &mut |_| {}) {
+        Ok(report) => assert!(!report.is_clean()),
+        Err(error) => assert!(matches!(error, OpenError::Database(_)), "{error}"),
+    }
+}
+
+#[tokio::test]
+async fn findings_are_bounded() {
+    let world = World::fresh().await;
+    let ann = world.user("ann").await;
+    let room = world.group(&ann, &[]).await;
+    world
+        .append(
+            &room,
+            (0..500).map(|n| world.send(&ann, words(&format!("{n}")))).collect(),
+        )
+        .await;
+    let path = world.path();
+    let _dir = world.close();
+    raw(&path)
+        .batch_execute("DELETE FROM messages WHERE position % 2 = 0")
+        .unwrap();
+    let report = verify(&path, &mut |_| {}).unwrap();
+    assert_eq!(report.findings.len(), parlor::db::sqlite::verify::FINDINGS_MAX);
+    assert!(report.more > 100);
+}
