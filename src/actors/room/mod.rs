@@ -45,6 +45,12 @@ struct Pending {
     since: Instant,
 }
 
+/// Something submitted that cannot be judged yet.
+struct Deferred {
+    submit: Submit,
+    since: Instant,
+}
+
 /// A member, as the room needs them.
 #[derive(Clone)]
 struct Seat {
@@ -82,7 +88,8 @@ pub struct Room {
     committing: VecDeque<Pending>,
     flushing: bool,
     /// A membership change is not decided yet: what comes behind it waits here, since who may do what depends on it.
-    deferred: Option<VecDeque<Submit>>,
+    /// The same while the room is in doubt: who is a member is what it doubts.
+    deferred: Option<VecDeque<Deferred>>,
     doubt: Doubt,
     viewers: Viewers,
     recent: Recent,
@@ -144,6 +151,9 @@ impl Room {
 
     /// There is no more to do here: everybody who asks is told `why`, and the room leaves.
     fn end(&mut self, why: ApiError, ctx: &mut Context<Self>) {
+        for reply in self.pending.drain(..).filter_map(|pending| pending.reply) {
+            reply.refuse(why.clone());
+        }
         self.state = State::Ended(why);
         self.retire(ctx);
     }
@@ -171,6 +181,14 @@ impl Room {
                 && let Some(reply) = waiting.reply.take()
             {
                 reply.refuse(ApiError::unavailable());
+            }
+        }
+        if let Some(deferred) = &mut self.deferred {
+            let late = |first: &Deferred| now.duration_since(first.since) >= patience;
+            while deferred.front().is_some_and(late)
+                && let Some(first) = deferred.pop_front()
+            {
+                first.submit.reply.refuse(ApiError::unavailable());
             }
         }
         if !self.idle() {

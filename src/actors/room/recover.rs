@@ -60,6 +60,7 @@ impl Room {
         }
         let State::Open(loaded) = &self.state else { return };
         self.doubt = Doubt::Reading;
+        self.deferred.get_or_insert_default();
         self.node.metrics.rooms_recovered.inc();
         let (node, conversation, head) = (self.node.clone(), loaded.conversation.clone(), loaded.head);
         let look = async move {
@@ -83,6 +84,9 @@ impl Room {
                 self.tell_again(found.changes);
                 if again || full {
                     self.recover(ctx);
+                } else {
+                    self.resume_deferred(ctx);
+                    self.schedule(ctx);
                 }
             }
             Ok(None) => self.end(ApiError::not_found("conversation"), ctx),

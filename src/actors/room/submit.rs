@@ -6,7 +6,7 @@ use actix::{AsyncContext, Context, Handler, Message};
 use rand::Rng;
 use tokio::time::Instant;
 
-use super::{Loaded, Pending, Room, Seat};
+use super::{Deferred, Loaded, Pending, Room, Seat};
 use crate::{
     actors::reply::Reply,
     db::{NewMessage, Op},
@@ -60,7 +60,8 @@ impl Handler<Submit> for Room {
                     .reply
                     .refuse(ApiError::rate_limited(super::TICK.as_millis() as u64));
             } else {
-                deferred.push_back(submit);
+                let since = self.used;
+                deferred.push_back(Deferred { submit, since });
             }
             return;
         }
@@ -90,7 +91,7 @@ impl Room {
             .and_then(|room| room.op(&submit.by, submit.request, at, random));
         match op {
             Ok(op) => {
-                if matches!(op, Op::AddMember { .. } | Op::RemoveMember { .. }) {
+                if changes_members(&op) {
                     self.deferred = Some(Default::default());
                 }
                 if matches!(op, Op::Send(_)) {
@@ -117,10 +118,15 @@ impl Room {
 
     /// Takes in what waited for a membership change to be decided, up to the next one.
     pub(super) fn resume_deferred(&mut self, ctx: &mut Context<Self>) {
+        // The change may be pending still, behind the commit that is just over: then it is the last one.
+        let undecided = self.pending.back().is_some_and(|last| changes_members(&last.op));
+        if undecided || !self.doubt.is_none() {
+            return;
+        }
         let Some(mut waiting) = self.deferred.take() else {
             return;
         };
-        while let Some(submit) = waiting.pop_front() {
+        while let Some(Deferred { submit, .. }) = waiting.pop_front() {
             self.take_in(submit, ctx);
             if let Some(deferred) = &mut self.deferred {
                 deferred.append(&mut waiting);
@@ -128,6 +134,10 @@ impl Room {
             }
         }
     }
+}
+
+fn changes_members(op: &Op) -> bool {
+    matches!(op, Op::AddMember { .. } | Op::RemoveMember { .. })
 }
 
 impl Loaded {
