@@ -200,10 +200,30 @@ impl Local {
         self.settling.get() > 0
     }
 
-    /// Lets a session hear a conversation's events from now on.
-    pub fn subscribe(&self, entry: &Rc<Entry>, id: ConversationId) {
+    /// Sessions being set up may have read that they belong to a conversation before they were taken out of it: those who
+    /// are not its members are not let in.
+    pub(super) fn withhold_from_strangers(&self, id: ConversationId, members: &IndexSet<UserKey>) {
+        if self.settling() {
+            let users = self.users.borrow();
+            let strangers = users.keys().filter(|user| !members.contains(*user));
+            self.withdrawn.borrow_mut().extend(strangers.map(|user| (*user, id)));
+        }
+    }
+
+    /// Members with a session here that does not hear the conversation.
+    pub(super) fn members_not_listening(&self, id: ConversationId, members: &IndexSet<UserKey>) -> Vec<UserKey> {
+        let users = self.users.borrow();
+        let deaf = |user: &UserKey| {
+            let mut sessions = users.get(user).into_iter().flat_map(IndexMap::values);
+            sessions.any(|entry| !self.subscribed(entry, id))
+        };
+        members.iter().copied().filter(deaf).collect()
+    }
+
+    /// Lets a session hear a conversation's events from now on. False when it did before.
+    pub fn subscribe(&self, entry: &Rc<Entry>, id: ConversationId) -> bool {
         if !entry.subscriptions.borrow_mut().insert(id) {
-            return;
+            return false;
         }
         let mut conversations = self.conversations.borrow_mut();
         let subscribers = conversations.entry(id).or_insert_with(|| {
@@ -211,6 +231,7 @@ impl Local {
             Subscribers::default()
         });
         subscribers.sessions.insert(entry.at.number, entry.clone());
+        true
     }
 
     /// Ends that.

@@ -72,7 +72,7 @@ enum State {
     Loading,
     /// At work.
     Open(Box<Loaded>),
-    /// Nothing to be done here: why, for whoever asks. The room leaves.
+    /// Nothing to be done here (for now): why, for whoever asks. The room leaves, or loads itself again.
     Ended(ApiError),
 }
 
@@ -130,10 +130,9 @@ impl Room {
         let (node, id, after_panic) = (self.node.clone(), self.id, self.after_panic);
         let look = async move {
             let state = node.store.room_state(id).await?;
-            let attached = if after_panic {
-                node.relays.ask_all(Attach(id)).await
-            } else {
-                Vec::new()
+            let attached = match &state {
+                Some(state) if after_panic => node.relays.ask_all(attach(state)).await,
+                _ => Vec::new(),
             };
             Ok::<_, StoreError>((state, attached))
         };
@@ -145,8 +144,19 @@ impl Room {
                 }
             }
             Ok((None, _)) => room.end(ApiError::not_found("conversation"), ctx),
+            Err(error) if room.after_panic => room.load_later(error.into(), ctx),
             Err(error) => room.end(error.into(), ctx),
         }));
+    }
+
+    /// Tries again to load: a successor would not know that it has to tell what this one's predecessor did not.
+    fn load_later(&mut self, why: ApiError, ctx: &mut Context<Self>) {
+        self.state = State::Ended(why);
+        self.doubt = Doubt::Reading;
+        ctx.run_later(TICK, |room, ctx| {
+            room.doubt = Doubt::None;
+            room.load(ctx);
+        });
     }
 
     /// There is no more to do here: everybody who asks is told `why`, and the room leaves.
@@ -218,6 +228,15 @@ impl Loaded {
             seats: seats(state.members),
             head: state.head,
         }
+    }
+}
+
+/// The question to the relays: what did your listeners get, and are they those who should be?
+fn attach(state: &RoomState) -> Attach {
+    let members = state.members.iter().map(|member| member.user.key).collect();
+    Attach {
+        conversation: state.conversation.id,
+        members: Arc::new(members),
     }
 }
 

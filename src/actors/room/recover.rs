@@ -1,14 +1,17 @@
 //! When in doubt, the log decides: after a panic, after a commit whose outcome is unknown, after a position that does not
 //! follow the last one, the room reads what it has not broadcast and broadcasts it. Relays drop what they have had.
 
-use actix::{AsyncContext, Context, WrapFuture, fut::ActorFutureExt};
+use std::sync::Arc;
 
-use super::{Room, State, TICK, commit::again, seats};
+use actix::{AsyncContext, Context, WrapFuture, fut::ActorFutureExt};
+use indexmap::{IndexMap, IndexSet};
+
+use super::{Room, State, TICK, attach, commit::again, seats};
 use crate::{
-    actors::relay::Attached,
+    actors::relay::{Attached, Grant},
     db::{Change, ConversationAppend, RoomState},
-    domain::{Conversation, Seq},
-    protocol::{ApiError, Event, event::RemovalReason},
+    domain::{Conversation, Seq, UserKey},
+    protocol::{ApiError, Event, envelope, event::RemovalReason},
 };
 
 /// Changes read at once.
@@ -35,6 +38,7 @@ impl Doubt {
 struct Found {
     state: RoomState,
     changes: Vec<Change>,
+    attached: Vec<Attached>,
 }
 
 impl Room {
@@ -80,7 +84,7 @@ impl Room {
         match found {
             Ok(Some(found)) => {
                 let full = found.changes.len() == PAGE;
-                self.renew_members(found.state, ctx);
+                self.renew_members(found.state, found.attached, ctx);
                 self.tell_again(found.changes);
                 if again || full {
                     self.recover(ctx);
@@ -128,42 +132,50 @@ impl Room {
         }
     }
 
-    /// Takes over the membership as the store has it: a change whose outcome was unknown may have taken place.
-    fn renew_members(&mut self, state: RoomState, ctx: &mut Context<Self>) {
-        let now = seats(state.members);
+    /// Takes over the membership as the store has it, and has the relays follow: a change may have taken place of which
+    /// nobody was told, because its outcome was unknown or because the room panicked before it could.
+    fn renew_members(&mut self, state: RoomState, attached: Vec<Attached>, ctx: &mut Context<Self>) {
         let State::Open(loaded) = &mut self.state else { return };
-        let before = std::mem::replace(&mut loaded.seats, now.clone());
-        for (key, seat) in before.iter().filter(|(key, _)| !now.contains_key(*key)) {
-            log::info!(target: "parlor::room", "{key:?} is no longer a member of {}", self.id);
-            let gone = self.expel(&seat.user, None, RemovalReason::Removed, ctx);
+        loaded.seats = seats(state.members);
+        // Somebody with sessions on two workers is named by both.
+        let (mut strangers, mut missing) = (IndexMap::new(), IndexSet::new());
+        for one in attached {
+            strangers.extend(one.strangers.into_iter().map(|user| (user.key, user)));
+            missing.extend(one.missing);
+        }
+        for user in strangers.into_values() {
+            log::info!(target: "parlor::room", "{} is no longer a member of {}", user.id, self.id);
+            let gone = self.expel(&user, None, RemovalReason::Removed, ctx);
             ctx.spawn(gone.into_actor(self).map(|_, _, _| ()));
         }
-        for (key, seat) in now.iter().filter(|(key, _)| !before.contains_key(*key)) {
-            self.grant_late(*key, seat.role, ctx);
+        for user in missing {
+            self.grant_late(user, ctx);
         }
     }
 
-    /// Tells a member whom the store knows and this room did not of the conversation.
-    fn grant_late(&self, user: crate::domain::UserKey, role: crate::domain::Role, ctx: &mut Context<Self>) {
-        let (node, id, head) = (
-            self.node.clone(),
-            self.id,
-            self.open().map_or(Seq(0), |loaded| loaded.head),
-        );
-        let grant = async move {
-            if let Ok(Some(mut view)) = node.store.conversation_view(id, user).await {
-                view.role = role;
-                let frame = crate::protocol::envelope::event(&Event::ConversationCreated { conversation: &view });
-                let users = std::sync::Arc::new([user]);
-                node.relays.offer_all(&crate::actors::relay::Grant {
-                    users,
-                    conversation: id,
-                    head,
-                    frame,
-                });
+    /// Lets the sessions of a member listen that do not.
+    fn grant_late(&self, user: UserKey, ctx: &mut Context<Self>) {
+        let (node, id) = (self.node.clone(), self.id);
+        let view = async move { node.store.conversation_view(id, user).await };
+        ctx.spawn(view.into_actor(self).map(move |view, room, ctx| {
+            // They may have been removed again while the store was read: then this would undo it.
+            let Ok(loaded) = room.open() else { return };
+            if !loaded.seats.contains_key(&user) {
+                return;
             }
-        };
-        ctx.spawn(grant.into_actor(self));
+            match view {
+                Ok(Some(view)) => room.node.relays.offer_all(&Grant {
+                    users: Arc::new([user]),
+                    conversation: id,
+                    head: loaded.head,
+                    frame: envelope::event(&Event::ConversationCreated { conversation: &view }),
+                }),
+                Ok(None) => {}
+                Err(_) => {
+                    ctx.run_later(TICK, move |room, ctx| room.grant_late(user, ctx));
+                }
+            }
+        }));
     }
 }
 
@@ -181,5 +193,10 @@ async fn look(node: &crate::actors::Node, conversation: &Conversation, head: Seq
         .changes(conversation, head, PAGE)
         .await
         .map_err(|error| error.to_string())?;
-    Ok(Some(Found { state, changes }))
+    let attached = node.relays.ask_all(attach(&state)).await;
+    Ok(Some(Found {
+        state,
+        changes,
+        attached,
+    }))
 }
