@@ -61,7 +61,8 @@ pub struct Entry {
     pub opened_at: Timestamp,
     /// Conversations it listens to.
     pub subscriptions: RefCell<IndexSet<ConversationId>>,
-    /// Conversations it has open.
+    /// Conversations whose rooms may count it as a viewer: from the moment it asks to be one until it is gone, since it may be
+    /// gone before the answer.
     pub viewing: RefCell<IndexSet<ConversationId>>,
     /// Wakes the session's I/O when its outbox is blocked, closing, or its reading may go on.
     pub waker: RefCell<Option<Waker>>,
@@ -268,12 +269,11 @@ impl Local {
         true
     }
 
-    /// Ends that. False when it was none.
-    pub fn unview(&self, entry: &Entry, id: ConversationId) -> bool {
+    /// Ends that.
+    pub fn unview(&self, entry: &Entry, id: ConversationId) {
         if let Some(subscribers) = self.conversations.borrow_mut().get_mut(&id) {
             subscribers.viewers.swap_remove(&entry.at.number);
         }
-        entry.viewing.borrow_mut().swap_remove(&id)
     }
 
     /// Says where the log stands for conversations whose position on this worker is not known yet.
