@@ -6,7 +6,7 @@ use actix::{AsyncContext, Context, Handler, Message};
 use rand::Rng;
 use tokio::time::Instant;
 
-use super::{Deferred, Loaded, Pending, Room, Seat};
+use super::{Loaded, Pending, Room, Seat};
 use crate::{
     actors::reply::Reply,
     db::{NewMessage, Op},
@@ -31,6 +31,8 @@ pub struct Submit {
     pub request: Request,
     /// Where the answer goes.
     pub reply: Reply,
+    /// Since when they wait: the promised time runs from the asking, wherever it waits.
+    pub since: Instant,
 }
 
 /// What may be asked.
@@ -60,8 +62,7 @@ impl Handler<Submit> for Room {
                     .reply
                     .refuse(ApiError::rate_limited(super::TICK.as_millis() as u64));
             } else {
-                let since = self.used;
-                deferred.push_back(Deferred { submit, since });
+                deferred.push_back(submit);
             }
             return;
         }
@@ -100,7 +101,7 @@ impl Room {
                 self.pending.push_back(Pending {
                     op,
                     reply: Some(submit.reply),
-                    since: Instant::now(),
+                    since: submit.since,
                 });
                 self.schedule(ctx);
             }
@@ -126,7 +127,7 @@ impl Room {
         let Some(mut waiting) = self.deferred.take() else {
             return;
         };
-        while let Some(Deferred { submit, .. }) = waiting.pop_front() {
+        while let Some(submit) = waiting.pop_front() {
             self.take_in(submit, ctx);
             if let Some(deferred) = &mut self.deferred {
                 deferred.append(&mut waiting);
