@@ -15,13 +15,13 @@ use crate::{
     domain::{Content, Kind, Role, Timestamp, UserKey, limits},
 };
 
-impl<'b> Turn<'_, 'b> {
+impl Turn<'_> {
     pub(super) fn add_member(
         &mut self,
         user: UserKey,
         role: Role,
         actor: UserKey,
-        note: &'b Content,
+        note: &Content,
         at: Timestamp,
         random: u64,
     ) -> Decision {
@@ -53,7 +53,7 @@ impl<'b> Turn<'_, 'b> {
         user: UserKey,
         heir: Option<UserKey>,
         actor: UserKey,
-        note: &'b Content,
+        note: &Content,
         at: Timestamp,
         random: u64,
     ) -> Decision {
