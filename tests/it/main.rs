@@ -26,6 +26,7 @@ mod panics;
 mod permissions;
 mod presence;
 mod rates;
+mod roles;
 mod slow;
 mod swarm;
 mod sync;
