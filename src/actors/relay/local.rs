@@ -9,17 +9,13 @@ use std::{
     task::Waker,
 };
 
-use actix::Addr;
 use bytes::Bytes;
 use indexmap::{IndexMap, IndexSet};
 use tokio::time::Instant;
 
 use super::Relays;
 use crate::{
-    actors::{
-        outbox::{Flushed, Outbox},
-        session::Session,
-    },
+    actors::outbox::{Flushed, Outbox},
     domain::{ConversationId, Seq, SessionId, Timestamp, User, UserKey},
     protocol::CloseCode,
 };
@@ -65,8 +61,6 @@ pub struct Entry {
     pub viewing: RefCell<IndexSet<ConversationId>>,
     /// Wakes the session's I/O when its outbox is blocked, closing, or its reading may go on.
     pub waker: RefCell<Option<Waker>>,
-    /// The actor.
-    pub session: Addr<Session>,
 }
 
 impl Entry {
