@@ -12,7 +12,7 @@ use std::{
 use diesel::{Connection, SqliteConnection, connection::SimpleConnection};
 use parlor::{
     db::{LogError, Outcome, StoreError, sqlite::OpenError},
-    domain::{Seq, Timestamp},
+    domain::Seq,
 };
 
 use crate::world::{World, named, words};
@@ -251,9 +251,5 @@ async fn child_with_a_full_disk() {
         head.0 as usize
     );
     // What needs no new page goes on.
-    world
-        .store
-        .set_last_seen(&[(ann.key, Timestamp::from_millis(1))])
-        .await
-        .unwrap();
+    world.store.set_last_seen(&[(ann.key, world.now())]).await.unwrap();
 }
