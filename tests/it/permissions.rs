@@ -206,8 +206,7 @@ const MANAGERS_ONLY: [&str; 5] = ["NOT_MEMBER", "FORBIDDEN", "ok", "ok", "NOT_ME
 
 static EVENTS: &[Event] = &[
     event("join_conversation", r#"{"conversationId":"{id}"}"#, MEMBERS_ONLY),
-    // Closing what one never opened is nothing, whoever asks.
-    event("leave_conversation", r#"{"conversationId":"{id}"}"#, ANYBODY),
+    event("leave_conversation", r#"{"conversationId":"{id}"}"#, MEMBERS_ONLY),
     event(
         "send_message",
         r#"{"conversationId":"{id}","content":"hi"}"#,

@@ -72,8 +72,8 @@ async fn whoever_goes_on_typing_is_not_stopped() {
     }
     alice_tab.does("typing_start", here(&chat)).await;
     let (_, started) = bob_tab.sees_at("user_typing", |_| true).await;
-    // Between three of the server's heartbeats lie two seconds.
-    for _ in 0..3 {
+    // Between two of the server's heartbeats lies a second.
+    for _ in 0..2 {
         alice_tab
             .log
             .wait("a ping", |what| matches!(what, What::Ping).then_some(()))
