@@ -27,6 +27,7 @@ mod permissions;
 mod presence;
 mod rates;
 mod roles;
+mod settings;
 mod slow;
 mod swarm;
 mod sync;

@@ -121,8 +121,9 @@ pub struct Local {
     pub(super) sessions: RefCell<IndexMap<u64, Rc<Entry>>>,
     pub(super) users: RefCell<HashMap<UserKey, IndexMap<u64, Rc<Entry>>>>,
     pub(super) conversations: RefCell<HashMap<ConversationId, Subscribers>>,
-    /// Conversations that a user was taken out of while one of their sessions was still being set up.
-    pub(super) withdrawn: RefCell<IndexSet<(UserKey, ConversationId)>>,
+    /// Conversations that a user was taken out of (or, without one, that were deleted) while a session was still being set
+    /// up, which may have read of the membership before.
+    pub(super) withdrawn: RefCell<IndexSet<(Option<UserKey>, ConversationId)>>,
     /// Sessions being set up.
     settling: Cell<u32>,
     /// No session reads further requests: the server is going away.
@@ -175,9 +176,10 @@ impl Local {
 
     /// Subscribes a session being set up to what the store says it belongs to, except what was taken from it meanwhile.
     pub fn subscribe_all(&self, entry: &Rc<Entry>, conversations: impl Iterator<Item = ConversationId>) {
-        let user = entry.user.borrow().key;
+        let user = Some(entry.user.borrow().key);
         let withdrawn = self.withdrawn.borrow();
-        for id in conversations.filter(|id| !withdrawn.contains(&(user, *id))) {
+        let lost = |id| withdrawn.contains(&(user, id)) || withdrawn.contains(&(None, id));
+        for id in conversations.filter(|id| !lost(*id)) {
             self.subscribe(entry, id);
         }
     }
@@ -281,6 +283,13 @@ impl Local {
 
     pub(super) fn session(&self, number: u64) -> Option<Rc<Entry>> {
         self.sessions.borrow().get(&number).cloned()
+    }
+
+    pub(super) fn listeners_of(&self, id: ConversationId) -> Vec<Rc<Entry>> {
+        self.conversations
+            .borrow()
+            .get(&id)
+            .map_or_else(Vec::new, |subscribers| subscribers.sessions.values().cloned().collect())
     }
 
     pub(super) fn sessions_of(&self, user: UserKey) -> Vec<Rc<Entry>> {

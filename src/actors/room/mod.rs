@@ -7,6 +7,7 @@ mod commit;
 mod members;
 mod presence;
 mod recover;
+mod settings;
 mod stats;
 mod submit;
 
@@ -81,7 +82,8 @@ pub struct Room {
     /// On their way to the log, in order; the next ones go when these are decided.
     committing: VecDeque<Pending>,
     flushing: bool,
-    /// A membership change is not decided yet: what comes behind it waits here, since who may do what depends on it.
+    /// A change of the membership, a role or the settings is not decided yet: what comes behind it waits here, since who may
+    /// do what depends on it.
     deferred: Option<VecDeque<Submit>>,
     doubt: Doubt,
     viewers: Viewers,
@@ -137,6 +139,8 @@ impl Room {
                     room.resume(attached, ctx);
                 }
             }
+            // The room before may have panicked between the deletion and telling of it.
+            Ok((None, _)) if room.after_panic => settings::answer_behind(room.dissolve(ctx), None),
             Ok((None, _)) => room.end(ApiError::not_found("conversation"), ctx),
             Err(error) => room.end(error.into(), ctx),
         }));
@@ -144,6 +148,10 @@ impl Room {
 
     /// There is no more to do here: everybody who asks is told `why`, and the room leaves.
     fn end(&mut self, why: ApiError, ctx: &mut Context<Self>) {
+        for reply in self.pending.drain(..).filter_map(|pending| pending.reply) {
+            reply.refuse(why.clone());
+        }
+        self.refuse_deferred(&why);
         self.state = State::Ended(why);
         self.retire(ctx);
     }
@@ -166,12 +174,17 @@ impl Room {
         self.recent.tick();
         let now = Instant::now();
         let patience = Duration::from_millis(limits::ANSWER_WITHIN_MS);
+        let mut stuck = false;
         for waiting in self.committing.iter_mut().chain(&mut self.pending) {
-            if now.duration_since(waiting.since) >= patience
-                && let Some(reply) = waiting.reply.take()
-            {
-                reply.refuse(ApiError::unavailable());
+            if now.duration_since(waiting.since) >= patience {
+                stuck = true;
+                if let Some(reply) = waiting.reply.take() {
+                    reply.refuse(ApiError::unavailable());
+                }
             }
+        }
+        if stuck {
+            self.refuse_deferred(&ApiError::unavailable());
         }
         if !self.idle() {
             self.used = now;

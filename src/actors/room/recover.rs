@@ -3,12 +3,12 @@
 
 use actix::{AsyncContext, Context, WrapFuture, fut::ActorFutureExt};
 
-use super::{Room, State, TICK, commit::again, seats};
+use super::{Room, State, TICK, commit::again, seats, settings::answer_behind};
 use crate::{
     actors::relay::Attached,
     db::{Change, ConversationAppend, RoomState},
-    domain::{Conversation, Seq},
-    protocol::{ApiError, Event, event::RemovalReason},
+    domain::{Conversation, MessageType, Seq},
+    protocol::{Event, event::RemovalReason},
 };
 
 /// Changes read at once.
@@ -79,13 +79,19 @@ impl Room {
         match found {
             Ok(Some(found)) => {
                 let full = found.changes.len() == PAGE;
-                self.renew_members(found.state, ctx);
+                let noted = found.changes.iter().any(is_note);
+                let changed = self.renew(found.state, ctx);
                 self.tell_again(found.changes);
+                // A panic forgets what the settings were: any system message told again may be about them.
+                if let Some(tell) = self.updated().filter(|_| noted || changed) {
+                    self.tell(tell);
+                }
                 if again || full {
                     self.recover(ctx);
                 }
             }
-            Ok(None) => self.end(ApiError::not_found("conversation"), ctx),
+            // A deletion whose outcome was unknown has taken place.
+            Ok(None) => answer_behind(self.dissolve(ctx), None),
             Err(error) => {
                 log::warn!(target: "parlor::room", "the log of {} cannot be read yet: {error}", self.id);
                 self.doubt = Doubt::Reading;
@@ -124,10 +130,15 @@ impl Room {
         }
     }
 
-    /// Takes over the membership as the store has it: a change whose outcome was unknown may have taken place.
-    fn renew_members(&mut self, state: RoomState, ctx: &mut Context<Self>) {
+    /// Takes over members, roles and settings as the store has them: a change whose outcome was unknown may have taken
+    /// place. Says whether the settings are others now.
+    fn renew(&mut self, state: RoomState, ctx: &mut Context<Self>) -> bool {
         let now = seats(state.members);
-        let State::Open(loaded) = &mut self.state else { return };
+        let State::Open(loaded) = &mut self.state else {
+            return false;
+        };
+        let changed = loaded.conversation != state.conversation;
+        loaded.conversation = state.conversation;
         let before = std::mem::replace(&mut loaded.seats, now.clone());
         for (key, seat) in before.iter().filter(|(key, _)| !now.contains_key(*key)) {
             log::info!(target: "parlor::room", "{key:?} is no longer a member of {}", self.id);
@@ -137,6 +148,7 @@ impl Room {
         for (key, seat) in now.iter().filter(|(key, _)| !before.contains_key(*key)) {
             self.grant_late(*key, seat.role, ctx);
         }
+        changed
     }
 
     /// Tells a member whom the store knows and this room did not of the conversation.
@@ -161,6 +173,10 @@ impl Room {
         };
         ctx.spawn(grant.into_actor(self));
     }
+}
+
+fn is_note(change: &Change) -> bool {
+    matches!(change, Change::Sent(message) if message.kind == MessageType::System)
 }
 
 async fn look(node: &crate::actors::Node, conversation: &Conversation, head: Seq) -> Result<Option<Found>, String> {

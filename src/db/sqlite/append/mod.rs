@@ -8,6 +8,7 @@ mod changes;
 mod insert;
 mod members;
 mod send;
+mod settings;
 
 use diesel::{SqliteConnection, prelude::*};
 
@@ -116,6 +117,27 @@ impl<'a> Turn<'a> {
                 at,
                 random,
             } => self.remove_member(user.key, *heir, actor.key, note, *at, *random),
+            Op::SetRole {
+                actor,
+                user,
+                role,
+                note,
+                at,
+                random,
+            } => self.set_role(user.key, *role, actor.key, note, *at, *random),
+            Op::Configure {
+                actor,
+                settings,
+                note,
+                at,
+                random,
+            } => self.configure(settings, actor.key, note, *at, *random),
+            Op::End {
+                actor,
+                note,
+                at,
+                random,
+            } => self.end(actor.key, note, *at, *random),
         }
     }
 
