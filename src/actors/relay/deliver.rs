@@ -5,6 +5,7 @@ use std::{rc::Rc, sync::Arc};
 
 use actix::{Context, Handler, Message, MessageResult};
 use bytes::Bytes;
+use indexmap::IndexSet;
 use serde::Serialize;
 use smallvec::SmallVec;
 use utoipa::ToSchema;
@@ -102,10 +103,16 @@ pub struct Revoke {
     pub frame: Bytes,
 }
 
-/// A room begins again after a panic: what did this worker's listeners get, and who has the conversation open?
+/// A room that is in doubt (it begins again after a panic, or an append's outcome is unknown) asks: what did this worker's
+/// listeners get, are they the members, and who has the conversation open?
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "Attached")]
-pub struct Attach(pub ConversationId);
+pub struct Attach {
+    /// Which.
+    pub conversation: ConversationId,
+    /// Who belongs to it, as the store has it.
+    pub members: Arc<IndexSet<UserKey>>,
+}
 
 /// The answer to [`Attach`].
 #[derive(Debug, Clone)]
@@ -116,6 +123,10 @@ pub struct Attached {
     pub delivered: Option<Seq>,
     /// Who has it open.
     pub viewers: Vec<(SessionRef, Arc<User>)>,
+    /// Who listens and is no member: their removal was not told.
+    pub strangers: Vec<Arc<User>>,
+    /// Members of whom a session does not listen: their coming was not told.
+    pub missing: Vec<UserKey>,
 }
 
 /// A user changed their name or picture.
@@ -286,8 +297,9 @@ impl Handler<Grant> for Relay {
                 .borrow_mut()
                 .swap_remove(&(Some(*user), grant.conversation));
             for entry in local.sessions_of(*user) {
-                local.subscribe(&entry, grant.conversation);
-                if entry.ready.get() {
+                // Whoever listens already knows of it.
+                let new = local.subscribe(&entry, grant.conversation);
+                if new && entry.ready.get() {
                     self.push(&entry, Some(grant.conversation), grant.frame.clone(), ctx);
                 }
             }
@@ -324,9 +336,17 @@ impl Handler<Attach> for Relay {
 
     fn handle(&mut self, attach: Attach, _: &mut Self::Context) -> Self::Result {
         self.check_overflow();
+        let Attach { conversation, members } = attach;
+        self.local.withhold_from_strangers(conversation, &members);
+        let missing = self.local.members_not_listening(conversation, &members);
         let conversations = self.local.conversations.borrow();
-        let subscribers = conversations.get(&attach.0);
+        let subscribers = conversations.get(&conversation);
         MessageResult(Attached {
+            missing,
+            strangers: subscribers.map_or_else(Vec::new, |subscribers| {
+                let listening = subscribers.sessions.values().map(|entry| entry.user.borrow().clone());
+                listening.filter(|user| !members.contains(&user.key)).collect()
+            }),
             relay: self.local.relay,
             delivered: subscribers.and_then(|subscribers| subscribers.delivered),
             viewers: subscribers.map_or_else(Vec::new, |subscribers| {

@@ -57,7 +57,8 @@ pub struct Entry {
     pub opened_at: Timestamp,
     /// Conversations it listens to.
     pub subscriptions: RefCell<IndexSet<ConversationId>>,
-    /// Conversations it has open.
+    /// Conversations whose rooms may count it as a viewer: from the moment it asks to be one until it is gone, since it may be
+    /// gone before the answer.
     pub viewing: RefCell<IndexSet<ConversationId>>,
     /// Wakes the session's I/O when its outbox is blocked, closing, or its reading may go on.
     pub waker: RefCell<Option<Waker>>,
@@ -196,10 +197,30 @@ impl Local {
         self.settling.get() > 0
     }
 
-    /// Lets a session hear a conversation's events from now on.
-    pub fn subscribe(&self, entry: &Rc<Entry>, id: ConversationId) {
+    /// Sessions being set up may have read that they belong to a conversation before they were taken out of it: those who
+    /// are not its members are not let in.
+    pub(super) fn withhold_from_strangers(&self, id: ConversationId, members: &IndexSet<UserKey>) {
+        if self.settling() {
+            let users = self.users.borrow();
+            let strangers = users.keys().filter(|user| !members.contains(*user));
+            self.withdrawn.borrow_mut().extend(strangers.map(|user| (Some(*user), id)));
+        }
+    }
+
+    /// Members with a session here that does not hear the conversation.
+    pub(super) fn members_not_listening(&self, id: ConversationId, members: &IndexSet<UserKey>) -> Vec<UserKey> {
+        let users = self.users.borrow();
+        let deaf = |user: &UserKey| {
+            let mut sessions = users.get(user).into_iter().flat_map(IndexMap::values);
+            sessions.any(|entry| !self.subscribed(entry, id))
+        };
+        members.iter().copied().filter(deaf).collect()
+    }
+
+    /// Lets a session hear a conversation's events from now on. False when it did before.
+    pub fn subscribe(&self, entry: &Rc<Entry>, id: ConversationId) -> bool {
         if !entry.subscriptions.borrow_mut().insert(id) {
-            return;
+            return false;
         }
         let mut conversations = self.conversations.borrow_mut();
         let subscribers = conversations.entry(id).or_insert_with(|| {
@@ -207,6 +228,7 @@ impl Local {
             Subscribers::default()
         });
         subscribers.sessions.insert(entry.at.number, entry.clone());
+        true
     }
 
     /// Ends that.
@@ -243,12 +265,11 @@ impl Local {
         true
     }
 
-    /// Ends that. False when it was none.
-    pub fn unview(&self, entry: &Entry, id: ConversationId) -> bool {
+    /// Ends that.
+    pub fn unview(&self, entry: &Entry, id: ConversationId) {
         if let Some(subscribers) = self.conversations.borrow_mut().get_mut(&id) {
             subscribers.viewers.swap_remove(&entry.at.number);
         }
-        entry.viewing.borrow_mut().swap_remove(&id)
     }
 
     /// Says where the log stands for conversations whose position on this worker is not known yet.

@@ -61,7 +61,8 @@ impl Handler<Flush> for Room {
 impl Room {
     fn append(&mut self, ctx: &mut Context<Self>) {
         let State::Open(loaded) = &self.state else { return };
-        if !self.committing.is_empty() || self.pending.is_empty() {
+        // In doubt nothing is added to what is being read.
+        if !self.committing.is_empty() || self.pending.is_empty() || !self.doubt.is_none() {
             return;
         }
         let conversation = loaded.conversation.key;

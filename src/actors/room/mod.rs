@@ -46,6 +46,12 @@ struct Pending {
     since: Instant,
 }
 
+/// Something submitted that cannot be judged yet.
+struct Deferred {
+    submit: Submit,
+    since: Instant,
+}
+
 /// A member, as the room needs them.
 #[derive(Clone)]
 struct Seat {
@@ -67,7 +73,7 @@ enum State {
     Loading,
     /// At work.
     Open(Box<Loaded>),
-    /// Nothing to be done here: why, for whoever asks. The room leaves.
+    /// Nothing to be done here (for now): why, for whoever asks. The room leaves, or loads itself again.
     Ended(ApiError),
 }
 
@@ -83,8 +89,8 @@ pub struct Room {
     committing: VecDeque<Pending>,
     flushing: bool,
     /// A change of the membership, a role or the settings is not decided yet: what comes behind it waits here, since who may
-    /// do what depends on it.
-    deferred: Option<VecDeque<Submit>>,
+    /// do what depends on it. The same while the room is in doubt: who is a member is what it doubts.
+    deferred: Option<VecDeque<Deferred>>,
     doubt: Doubt,
     viewers: Viewers,
     recent: Recent,
@@ -125,10 +131,9 @@ impl Room {
         let (node, id, after_panic) = (self.node.clone(), self.id, self.after_panic);
         let look = async move {
             let state = node.store.room_state(id).await?;
-            let attached = if after_panic {
-                node.relays.ask_all(Attach(id)).await
-            } else {
-                Vec::new()
+            let attached = match &state {
+                Some(state) if after_panic => node.relays.ask_all(attach(state)).await,
+                _ => Vec::new(),
             };
             Ok::<_, StoreError>((state, attached))
         };
@@ -142,8 +147,19 @@ impl Room {
             // The room before may have panicked between the deletion and telling of it.
             Ok((None, _)) if room.after_panic => settings::answer_behind(room.dissolve(ctx), None),
             Ok((None, _)) => room.end(ApiError::not_found("conversation"), ctx),
+            Err(error) if room.after_panic => room.load_later(error.into(), ctx),
             Err(error) => room.end(error.into(), ctx),
         }));
+    }
+
+    /// Tries again to load: a successor would not know that it has to tell what this one's predecessor did not.
+    fn load_later(&mut self, why: ApiError, ctx: &mut Context<Self>) {
+        self.state = State::Ended(why);
+        self.doubt = Doubt::Reading;
+        ctx.run_later(TICK, |room, ctx| {
+            room.doubt = Doubt::None;
+            room.load(ctx);
+        });
     }
 
     /// There is no more to do here: everybody who asks is told `why`, and the room leaves.
@@ -174,17 +190,20 @@ impl Room {
         self.recent.tick();
         let now = Instant::now();
         let patience = Duration::from_millis(limits::ANSWER_WITHIN_MS);
-        let mut stuck = false;
         for waiting in self.committing.iter_mut().chain(&mut self.pending) {
-            if now.duration_since(waiting.since) >= patience {
-                stuck = true;
-                if let Some(reply) = waiting.reply.take() {
-                    reply.refuse(ApiError::unavailable());
-                }
+            if now.duration_since(waiting.since) >= patience
+                && let Some(reply) = waiting.reply.take()
+            {
+                reply.refuse(ApiError::unavailable());
             }
         }
-        if stuck {
-            self.refuse_deferred(&ApiError::unavailable());
+        if let Some(deferred) = &mut self.deferred {
+            let late = |first: &Deferred| now.duration_since(first.since) >= patience;
+            while deferred.front().is_some_and(late)
+                && let Some(first) = deferred.pop_front()
+            {
+                first.submit.reply.refuse(ApiError::unavailable());
+            }
         }
         if !self.idle() {
             self.used = now;
@@ -213,6 +232,15 @@ impl Loaded {
             seats: seats(state.members),
             head: state.head,
         }
+    }
+}
+
+/// The question to the relays: what did your listeners get, and are they those who should be?
+fn attach(state: &RoomState) -> Attach {
+    let members = state.members.iter().map(|member| member.user.key).collect();
+    Attach {
+        conversation: state.conversation.id,
+        members: Arc::new(members),
     }
 }
 

@@ -1,14 +1,17 @@
 //! When in doubt, the log decides: after a panic, after a commit whose outcome is unknown, after a position that does not
 //! follow the last one, the room reads what it has not broadcast and broadcasts it. Relays drop what they have had.
 
-use actix::{AsyncContext, Context, WrapFuture, fut::ActorFutureExt};
+use std::sync::Arc;
 
-use super::{Room, State, TICK, commit::again, seats, settings::answer_behind};
+use actix::{AsyncContext, Context, WrapFuture, fut::ActorFutureExt};
+use indexmap::{IndexMap, IndexSet};
+
+use super::{Room, State, TICK, attach, commit::again, seats, settings::answer_behind};
 use crate::{
-    actors::relay::Attached,
+    actors::relay::{Attached, Grant},
     db::{Change, ConversationAppend, RoomState},
-    domain::{Conversation, MessageType, Seq},
-    protocol::{Event, event::RemovalReason},
+    domain::{Conversation, MessageType, Seq, UserKey},
+    protocol::{Event, envelope, event::RemovalReason},
 };
 
 /// Changes read at once.
@@ -35,6 +38,7 @@ impl Doubt {
 struct Found {
     state: RoomState,
     changes: Vec<Change>,
+    attached: Vec<Attached>,
 }
 
 impl Room {
@@ -60,6 +64,7 @@ impl Room {
         }
         let State::Open(loaded) = &self.state else { return };
         self.doubt = Doubt::Reading;
+        self.deferred.get_or_insert_default();
         self.node.metrics.rooms_recovered.inc();
         let (node, conversation, head) = (self.node.clone(), loaded.conversation.clone(), loaded.head);
         let look = async move {
@@ -80,7 +85,7 @@ impl Room {
             Ok(Some(found)) => {
                 let full = found.changes.len() == PAGE;
                 let noted = found.changes.iter().any(is_note);
-                let changed = self.renew(found.state, ctx);
+                let changed = self.renew(found.state, found.attached, ctx);
                 self.tell_again(found.changes);
                 // A panic forgets what the settings were: any system message told again may be about them.
                 if let Some(tell) = self.updated().filter(|_| noted || changed) {
@@ -88,6 +93,9 @@ impl Room {
                 }
                 if again || full {
                     self.recover(ctx);
+                } else {
+                    self.resume_deferred(ctx);
+                    self.schedule(ctx);
                 }
             }
             // A deletion whose outcome was unknown has taken place.
@@ -130,48 +138,56 @@ impl Room {
         }
     }
 
-    /// Takes over members, roles and settings as the store has them: a change whose outcome was unknown may have taken
-    /// place. Says whether the settings are others now.
-    fn renew(&mut self, state: RoomState, ctx: &mut Context<Self>) -> bool {
-        let now = seats(state.members);
+    /// Takes over members, roles and settings as the store has them, and has the relays follow: a change may have taken place
+    /// of which nobody was told, because its outcome was unknown or because the room panicked before it could. Says whether
+    /// the settings are others now.
+    fn renew(&mut self, state: RoomState, attached: Vec<Attached>, ctx: &mut Context<Self>) -> bool {
         let State::Open(loaded) = &mut self.state else {
             return false;
         };
         let changed = loaded.conversation != state.conversation;
         loaded.conversation = state.conversation;
-        let before = std::mem::replace(&mut loaded.seats, now.clone());
-        for (key, seat) in before.iter().filter(|(key, _)| !now.contains_key(*key)) {
-            log::info!(target: "parlor::room", "{key:?} is no longer a member of {}", self.id);
-            let gone = self.expel(&seat.user, None, RemovalReason::Removed, ctx);
+        loaded.seats = seats(state.members);
+        // Somebody with sessions on two workers is named by both.
+        let (mut strangers, mut missing) = (IndexMap::new(), IndexSet::new());
+        for one in attached {
+            strangers.extend(one.strangers.into_iter().map(|user| (user.key, user)));
+            missing.extend(one.missing);
+        }
+        for user in strangers.into_values() {
+            log::info!(target: "parlor::room", "{} is no longer a member of {}", user.id, self.id);
+            let gone = self.expel(&user, None, RemovalReason::Removed, ctx);
             ctx.spawn(gone.into_actor(self).map(|_, _, _| ()));
         }
-        for (key, seat) in now.iter().filter(|(key, _)| !before.contains_key(*key)) {
-            self.grant_late(*key, seat.role, ctx);
+        for user in missing {
+            self.grant_late(user, ctx);
         }
         changed
     }
 
-    /// Tells a member whom the store knows and this room did not of the conversation.
-    fn grant_late(&self, user: crate::domain::UserKey, role: crate::domain::Role, ctx: &mut Context<Self>) {
-        let (node, id, head) = (
-            self.node.clone(),
-            self.id,
-            self.open().map_or(Seq(0), |loaded| loaded.head),
-        );
-        let grant = async move {
-            if let Ok(Some(mut view)) = node.store.conversation_view(id, user).await {
-                view.role = role;
-                let frame = crate::protocol::envelope::event(&Event::ConversationCreated { conversation: &view });
-                let users = std::sync::Arc::new([user]);
-                node.relays.offer_all(&crate::actors::relay::Grant {
-                    users,
-                    conversation: id,
-                    head,
-                    frame,
-                });
+    /// Lets the sessions of a member listen that do not.
+    fn grant_late(&self, user: UserKey, ctx: &mut Context<Self>) {
+        let (node, id) = (self.node.clone(), self.id);
+        let view = async move { node.store.conversation_view(id, user).await };
+        ctx.spawn(view.into_actor(self).map(move |view, room, ctx| {
+            // They may have been removed again while the store was read: then this would undo it.
+            let Ok(loaded) = room.open() else { return };
+            if !loaded.seats.contains_key(&user) {
+                return;
             }
-        };
-        ctx.spawn(grant.into_actor(self));
+            match view {
+                Ok(Some(view)) => room.node.relays.offer_all(&Grant {
+                    users: Arc::new([user]),
+                    conversation: id,
+                    head: loaded.head,
+                    frame: envelope::event(&Event::ConversationCreated { conversation: &view }),
+                }),
+                Ok(None) => {}
+                Err(_) => {
+                    ctx.run_later(TICK, move |room, ctx| room.grant_late(user, ctx));
+                }
+            }
+        }));
     }
 }
 
@@ -193,5 +209,10 @@ async fn look(node: &crate::actors::Node, conversation: &Conversation, head: Seq
         .changes(conversation, head, PAGE)
         .await
         .map_err(|error| error.to_string())?;
-    Ok(Some(Found { state, changes }))
+    let attached = node.relays.ask_all(attach(&state)).await;
+    Ok(Some(Found {
+        state,
+        changes,
+        attached,
+    }))
 }

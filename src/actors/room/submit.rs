@@ -6,7 +6,7 @@ use actix::{AsyncContext, Context, Handler, Message};
 use rand::Rng;
 use tokio::time::Instant;
 
-use super::{Loaded, Pending, Room, Seat, settings::note};
+use super::{Deferred, Loaded, Pending, Room, Seat, settings::note};
 use crate::{
     actors::reply::{Answer, Reply},
     db::{NewMessage, Op},
@@ -66,7 +66,8 @@ impl Handler<Submit> for Room {
                     .reply
                     .refuse(ApiError::rate_limited(super::TICK.as_millis() as u64));
             } else {
-                deferred.push_back(submit);
+                let since = self.used;
+                deferred.push_back(Deferred { submit, since });
             }
             return;
         }
@@ -125,13 +126,14 @@ impl Room {
     /// Takes in what waited for a change of the membership or the settings to be decided, up to the next one. While that
     /// change itself has to wait for the next commit, it stands last in the queue, and nothing is taken in.
     pub(super) fn resume_deferred(&mut self, ctx: &mut Context<Self>) {
-        if self.pending.back().is_some_and(|last| last.op.decides_what_follows()) {
+        let undecided = self.pending.back().is_some_and(|last| last.op.decides_what_follows());
+        if undecided || !self.doubt.is_none() {
             return;
         }
         let Some(mut waiting) = self.deferred.take() else {
             return;
         };
-        while let Some(submit) = waiting.pop_front() {
+        while let Some(Deferred { submit, .. }) = waiting.pop_front() {
             self.take_in(submit, ctx);
             if let Some(deferred) = &mut self.deferred {
                 deferred.append(&mut waiting);
@@ -142,8 +144,8 @@ impl Room {
 
     /// Refuses what waits for a change to be decided. What comes behind it goes on waiting for it.
     pub(super) fn refuse_deferred(&mut self, why: &ApiError) {
-        for submit in self.deferred.iter_mut().flat_map(|deferred| deferred.drain(..)) {
-            submit.reply.refuse(why.clone());
+        for waiting in self.deferred.iter_mut().flat_map(|deferred| deferred.drain(..)) {
+            waiting.submit.reply.refuse(why.clone());
         }
     }
 }

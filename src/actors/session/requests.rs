@@ -194,14 +194,20 @@ impl Session {
     ) {
         let (node, caller) = (self.node.clone(), self.caller());
         let (local, entry) = (self.local.clone(), self.entry.clone());
+        entry.viewing.borrow_mut().insert(conversation);
         self.answer_with(id, event, ctx, async move {
-            let joined = commands::join_conversation(&node, &caller, conversation, after).await?;
+            let joined = commands::join_conversation(&node, &caller, conversation, after).await;
             // Whoever was removed while the store was read gets nothing of it.
-            if local.view(&entry, conversation) {
-                Ok(joined)
-            } else {
-                Err(ApiError::not_member())
+            if joined.is_ok() {
+                if local.view(&entry, conversation) {
+                    return joined;
+                }
+                let _ = commands::leave_conversation(&node, &caller, conversation).await;
             }
+            if !local.subscribed(&entry, conversation) {
+                entry.viewing.borrow_mut().swap_remove(&conversation);
+            }
+            joined.and(Err(ApiError::not_member()))
         });
     }
 
