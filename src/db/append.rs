@@ -5,7 +5,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::{
-    domain::{Content, ConversationKey, MessageId, Role, Seq, Timestamp, User, UserId, UserKey, message::Draft},
+    domain::{
+        Content, ConversationKey, MessageId, Role, Seq, Settings, Timestamp, User, UserId, UserKey, message::Draft,
+    },
     protocol::{ApiError, ErrorCode, command::ReadUpTo},
 };
 
@@ -115,6 +117,48 @@ pub enum Op {
         /// As in [`NewMessage`].
         random: u64,
     },
+    /// Give a member another role, with a system message by `actor`, who must be the owner and somebody else; takes a seq.
+    /// With the role of the owner the ownership passes: `actor` becomes an admin in the same change.
+    SetRole {
+        /// Who gives.
+        actor: Arc<User>,
+        /// To whom.
+        user: Arc<User>,
+        /// What.
+        role: Role,
+        /// The system message.
+        note: Content,
+        /// When.
+        at: Timestamp,
+        /// As in [`NewMessage`].
+        random: u64,
+    },
+    /// Change the name or policies, with a system message by `actor`; takes a seq. `maxMembers` below what the conversation
+    /// holds is refused.
+    Configure {
+        /// Who changes.
+        actor: Arc<User>,
+        /// What.
+        settings: Box<Settings>,
+        /// The system message.
+        note: Content,
+        /// When.
+        at: Timestamp,
+        /// As in [`NewMessage`].
+        random: u64,
+    },
+    /// Delete the conversation (`deleted_at` is set; every row stays), with a system message by `actor` as the last line of
+    /// the log; takes a seq. Every op behind it is refused.
+    End {
+        /// Who deletes.
+        actor: Arc<User>,
+        /// The system message.
+        note: Content,
+        /// When.
+        at: Timestamp,
+        /// As in [`NewMessage`].
+        random: u64,
+    },
     /// Move a member's read cursor forward; takes no seq. Beyond the last seq it stops there; it never moves back.
     MarkRead {
         /// Who has read.
@@ -124,6 +168,20 @@ pub enum Op {
         /// When.
         at: Timestamp,
     },
+}
+
+impl Op {
+    /// Whether it depends on this op's outcome who may do what behind it, or to what.
+    pub fn decides_what_follows(&self) -> bool {
+        match self {
+            Self::Send(_) | Self::Delete { .. } | Self::MarkRead { .. } => false,
+            Self::AddMember { .. }
+            | Self::RemoveMember { .. }
+            | Self::SetRole { .. }
+            | Self::Configure { .. }
+            | Self::End { .. } => true,
+        }
+    }
 }
 
 /// What an op did.
@@ -149,7 +207,8 @@ pub enum Outcome {
         /// Whether it had been deleted before this op: nothing was appended then.
         already: bool,
     },
-    /// The membership changed; the system message stands at `seq` under `id`.
+    /// The membership, a role, the settings or the conversation's life changed; the system message stands at `seq` under
+    /// `id`.
     Membership {
         /// The system message.
         id: MessageId,
@@ -184,6 +243,10 @@ pub enum Refusal {
     NotMember,
     /// The conversation holds as many members as it may.
     Full,
+    /// The conversation holds more members than it is to hold.
+    TooManyMembers,
+    /// They are not the owner (any more).
+    NotOwner,
     /// The conversation is at its last possible position, or was deleted.
     Ended,
 }
@@ -198,6 +261,8 @@ impl From<Refusal> for ApiError {
             Refusal::AlreadyMember => Self::new(ErrorCode::Conflict, "this user is a member already"),
             Refusal::NotMember => Self::new(ErrorCode::NotFound, "this user is not a member"),
             Refusal::Full => Self::new(ErrorCode::RoomFull, "the conversation holds as many members as it may"),
+            Refusal::TooManyMembers => Self::new(ErrorCode::RoomFull, "the conversation holds more members than that"),
+            Refusal::NotOwner => Self::new(ErrorCode::Forbidden, "only the owner gives roles"),
             Refusal::Ended => Self::not_found("conversation"),
         }
     }

@@ -141,6 +141,11 @@ impl TryFrom<ConversationRow> for Conversation {
     }
 }
 
+/// A policy as its column keeps it.
+pub fn policy(value: Option<u32>) -> Option<i32> {
+    value.map(|value| i32::try_from(value).unwrap_or(i32::MAX))
+}
+
 /// Users by key, each once however many messages they wrote.
 pub struct People(HashMap<i64, Arc<User>>);
 

@@ -1,5 +1,5 @@
 //! The tables as diesel sees them; the migrations are what makes them, and say what each column means. Read by the rest of
-//! `db`; a test compares it with what the migrations made.
+//! `db`; a test compares the columns with what the migrations made.
 
 use super::types::UuidType;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{ConversationId, ConversationKey, Message, Seq, Timestamp, User};
+use super::{ConversationId, ConversationKey, ConversationName, Message, Seq, Timestamp, User};
 
 /// What a conversation is. The numbers are what the store keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -99,6 +99,55 @@ pub struct Conversation {
     pub created_at: Timestamp,
 }
 
+/// What to change about a conversation; what is not given stays, and `Some(None)` turns a policy off.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Settings {
+    /// What it is called from now on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<ConversationName>,
+    /// See [`Policies`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_members: Option<Option<u32>>,
+    /// See [`Policies`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retention_seconds: Option<Option<u32>>,
+    /// See [`Policies`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slow_mode_seconds: Option<Option<u32>>,
+}
+
+impl Settings {
+    /// Without what `conversation` is like already.
+    pub fn news_for(mut self, conversation: &Conversation) -> Self {
+        let policies = &conversation.policies;
+        self.name
+            .take_if(|name| conversation.name.as_deref() == Some(name.as_str()));
+        self.max_members.take_if(|most| *most == policies.max_members);
+        self.retention_seconds
+            .take_if(|seconds| *seconds == policies.retention_seconds);
+        self.slow_mode_seconds
+            .take_if(|seconds| *seconds == policies.slow_mode_seconds);
+        self
+    }
+
+    /// Whether nothing is to be changed.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Changes `conversation` to what is given.
+    pub fn apply(&self, conversation: &mut Conversation) {
+        let policies = &mut conversation.policies;
+        if let Some(name) = &self.name {
+            conversation.name = Some(name.as_str().to_owned());
+        }
+        policies.max_members = self.max_members.unwrap_or(policies.max_members);
+        policies.retention_seconds = self.retention_seconds.unwrap_or(policies.retention_seconds);
+        policies.slow_mode_seconds = self.slow_mode_seconds.unwrap_or(policies.slow_mode_seconds);
+    }
+}
+
 /// A member as the store knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member {
@@ -144,4 +193,85 @@ pub struct ConversationView {
     pub policies: Policies,
     /// When it was made.
     pub created_at: Timestamp,
+}
+
+/// A conversation as all of its members see it alike: a part of [`ConversationView`], in the same words. What is only one
+/// member's (their role, what they have read) is not here, so that it is written once however many are told.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SharedView {
+    /// Its name for clients.
+    pub id: ConversationId,
+    /// What it is.
+    pub kind: Kind,
+    /// What it is called.
+    pub name: Option<String>,
+    /// How many members it has.
+    pub member_count: u32,
+    /// The position of the last change.
+    pub seq: Seq,
+    /// The policies.
+    #[serde(flatten)]
+    pub policies: Policies,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn tea() -> Conversation {
+        Conversation {
+            key: ConversationKey(1),
+            id: ConversationId(uuid::Uuid::nil()),
+            kind: Kind::Group,
+            name: Some("Tea".to_owned()),
+            policies: Policies {
+                max_members: Some(5),
+                ..Policies::default()
+            },
+            created_at: Timestamp::from_millis(0),
+        }
+    }
+
+    #[test]
+    fn settings_change_what_is_given_and_turn_off_what_is_given_as_none() {
+        let settings = Settings {
+            name: ConversationName::parse("Coffee").ok(),
+            max_members: Some(None),
+            slow_mode_seconds: Some(Some(3)),
+            ..Settings::default()
+        };
+        let mut changed = tea();
+        settings.apply(&mut changed);
+        assert_eq!(changed.name.as_deref(), Some("Coffee"));
+        let expected = Policies {
+            slow_mode_seconds: Some(3),
+            ..Policies::default()
+        };
+        assert_eq!(changed.policies, expected);
+        assert!(settings.clone().news_for(&changed).is_empty());
+        assert_eq!(
+            serde_json::to_value(settings).unwrap(),
+            json!({"name": "Coffee", "maxMembers": null, "slowModeSeconds": 3})
+        );
+    }
+
+    #[test]
+    fn what_is_so_already_is_no_news() {
+        let settings = Settings {
+            name: ConversationName::parse("Tea").ok(),
+            max_members: Some(Some(5)),
+            retention_seconds: Some(Some(60)),
+            slow_mode_seconds: Some(None),
+        };
+        let expected = Settings {
+            retention_seconds: Some(Some(60)),
+            ..Settings::default()
+        };
+        assert_eq!(settings.news_for(&tea()), expected);
+    }
 }

@@ -38,6 +38,12 @@ pub const SYNC_PAGE_MAX: usize = 1000;
 pub const SYNC_RESET_AFTER: u32 = 1000;
 /// Members that a group may be created with or hold, unless its policy says less.
 pub const GROUP_MEMBERS: usize = 5000;
+/// Fewest and most members that the policy of a group may allow.
+pub const MAX_MEMBERS: (u32, u32) = (2, GROUP_MEMBERS as u32);
+/// Shortest and longest that a policy may have messages kept, in seconds: the store has 31 bits for it.
+pub const RETENTION_SECONDS: (u32, u32) = (60, i32::MAX as u32);
+/// Longest pause between two messages of one user that a policy may ask for, in seconds.
+pub const SLOW_MODE_SECONDS: u32 = 3600;
 /// Unread messages are counted exactly up to here, then reported as this figure.
 pub const UNREAD_COUNT_MAX: u32 = 10_000;
 /// How long a typing notice lives without being renewed, in milliseconds.

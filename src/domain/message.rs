@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::{PartialSchema, ToSchema, openapi};
 
-use super::{ClientId, ConversationId, Invalid, MessageId, Seq, Timestamp, User, UserId, limits};
+use super::{
+    ClientId, ConversationId, Invalid, MessageId, Role, Seq, Timestamp, User, UserId, conversation::Settings, limits,
+};
 
 /// What kind of content a message has. The numbers are what the store keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -109,10 +111,20 @@ impl ToSchema for Content {}
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SystemNote {
-    /// What happened: `member_added`, `member_removed`, `member_left`, `owner_changed`.
+    /// What happened: `member_added`, `member_removed`, `member_left`, `role_changed`, `owner_changed` (the owner before is
+    /// the message's sender, and an admin from now on), `conversation_updated`, `conversation_deleted` (nobody gets to see
+    /// that one: it is the last line of the log).
     pub event: &'static str,
-    /// Whom it happened to.
-    pub user_id: UserId,
+    /// Whom it happened to, if it happened to somebody.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<UserId>,
+    /// What they are from now on, when a role changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role: Option<Role>,
+    /// What changed and to what, when the settings did: `name`, `maxMembers`, `retentionSeconds`, `slowModeSeconds`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub settings: Option<Settings>,
     /// The same in English.
     pub text: String,
 }

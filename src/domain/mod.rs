@@ -12,7 +12,7 @@ pub mod permission;
 pub mod user;
 
 pub use clock::{Clock, Entropy, Timestamp};
-pub use conversation::{Conversation, Kind, Member, Policies, Role};
+pub use conversation::{Conversation, Kind, Member, Policies, Role, Settings};
 pub use ids::{ConversationId, ConversationKey, MessageId, Seq, SessionId, UserId, UserKey};
 pub use invalid::Invalid;
 pub use message::{Content, Message, MessageType, Reaction};

@@ -18,6 +18,12 @@ pub enum Action {
     Remove(Role),
     /// Leave.
     Leave,
+    /// Change the name or a policy.
+    Configure,
+    /// Give another role, the owner's too, to a member who has this one.
+    GiveRole(Role),
+    /// Delete the conversation, for everybody.
+    End,
 }
 
 /// Whether a member of `role` may do `action` in a conversation of `kind`; otherwise the sentence that says why not.
@@ -37,6 +43,17 @@ pub fn allowed(kind: Kind, role: Role, action: Action) -> Result<(), &'static st
         (Action::Remove(_), _) if moderator => Err("only a higher role removes this member"),
         (Action::Remove(_), _) => Err("only the owner and admins remove members"),
         (Action::Leave, _) => Ok(()),
+        (Action::Configure | Action::GiveRole(_) | Action::End, Kind::Direct) => {
+            Err("a direct conversation has no name, no policies and no owner")
+        }
+        (Action::Configure, _) if moderator => Ok(()),
+        (Action::Configure, _) => Err("only the owner and admins change the name and the policies"),
+        (Action::GiveRole(target), _) if role == Role::Owner && role > target => Ok(()),
+        // A conversation has one owner at any time.
+        (Action::GiveRole(_), _) if role == Role::Owner => Err("an owner makes another member the owner instead"),
+        (Action::GiveRole(_), _) => Err("only the owner gives roles"),
+        (Action::End, _) if role == Role::Owner => Ok(()),
+        (Action::End, _) => Err("only the owner deletes the conversation"),
     }
 }
 
@@ -56,6 +73,11 @@ mod tests {
             (Remove(Role::Admin), [false, false, true]),
             (Remove(Role::Owner), [false, false, false]),
             (Leave, [true, true, true]),
+            (Configure, [false, true, true]),
+            (GiveRole(Role::Member), [false, false, true]),
+            (GiveRole(Role::Admin), [false, false, true]),
+            (GiveRole(Role::Owner), [false, false, false]),
+            (End, [false, false, true]),
         ];
         for (action, expected) in everywhere {
             for (role, expected) in [Role::Member, Role::Admin, Role::Owner].into_iter().zip(expected) {

@@ -14,6 +14,7 @@ use super::{
     error::ErrorBody,
     extract::{Auth, PageSize},
     openapi::MembersOnly,
+    settings::{check_policies, pause},
 };
 use crate::{
     actors::commands::{self, FoundOrCreated, GroupRequest, MemberView},
@@ -108,7 +109,7 @@ pub struct ConversationRequest {
     #[schema(minimum = 2, maximum = 5000)]
     max_members: Option<u32>,
     /// How long messages are kept.
-    #[schema(minimum = 60)]
+    #[schema(minimum = 60, maximum = 2147483647)]
     retention_seconds: Option<u32>,
     /// Pause between two messages of one user.
     #[schema(minimum = 0, maximum = 3600)]
@@ -129,33 +130,21 @@ impl ConversationRequest {
             return Err(Invalid::new("password", "is not available for groups in this version"));
         }
         let name = self.name.ok_or_else(|| Invalid::new("name", "is needed for a group"))?;
-        within("maxMembers", self.max_members, 2, limits::GROUP_MEMBERS as u32)?;
-        within("retentionSeconds", self.retention_seconds, 60, u32::MAX)?;
-        within("slowModeSeconds", self.slow_mode_seconds, 0, 3600)?;
+        check_policies(self.max_members, self.retention_seconds, self.slow_mode_seconds)?;
         Ok(GroupRequest {
             name: ConversationName::parse(&name)?,
             members: self.member_ids,
             max_members: self.max_members,
             retention_seconds: self.retention_seconds,
-            // No pause is no policy.
-            slow_mode_seconds: self.slow_mode_seconds.filter(|seconds| *seconds > 0),
+            slow_mode_seconds: pause(self.slow_mode_seconds),
         })
-    }
-}
-
-fn within(field: &'static str, value: Option<u32>, least: u32, most: u32) -> Result<(), Invalid> {
-    match value {
-        Some(value) if !(least..=most).contains(&value) => {
-            Err(Invalid::new(field, format!("must be {least} to {most}")))
-        }
-        _ => Ok(()),
     }
 }
 
 /// A conversation.
 #[derive(Serialize, ToSchema)]
 pub struct OneConversation {
-    conversation: ConversationView,
+    pub(super) conversation: ConversationView,
 }
 
 /// Make a group

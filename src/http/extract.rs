@@ -79,6 +79,11 @@ impl FromRequest for Admin {
     }
 }
 
+/// For fields where `null` is something else than nothing: `Some(None)`, with `default` beside it.
+pub fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}
+
 /// How many entries a page may have: 1 to 100, `UNASKED` when the query does not say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PageSize<const UNASKED: usize>(pub usize);

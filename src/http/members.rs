@@ -1,4 +1,4 @@
-//! Who belongs to a conversation, over REST: list, add, remove, leave. Only parses and words: who may what is the room's
+//! Who belongs to a conversation and as what, over REST: list, add, give a role, remove, leave. Only parses and words: who may what is the room's
 //! to decide.
 
 use std::sync::Arc;
@@ -46,9 +46,9 @@ pub struct AddRequest {
     user_id: UserId,
 }
 
-/// Somebody who was added.
+/// Somebody who belongs to it.
 #[derive(Serialize, ToSchema)]
-pub struct AddedMember {
+pub struct MemberRole {
     user: Arc<User>,
     role: Role,
 }
@@ -59,7 +59,7 @@ pub struct AddedMember {
 #[utoipa::path(post, path = "/api/conversations/{id}/members", request_body = AddRequest,
     params(("id" = ConversationId, Path, description = "Which conversation")),
     responses(
-        (status = 201, description = "Added", body = AddedMember),
+        (status = 201, description = "Added", body = MemberRole),
         MembersOnly,
         (status = 409, description = "CONFLICT: a member already; ROOM_FULL: as many members as may be", body = ErrorBody),
     ))]
@@ -71,7 +71,34 @@ pub async fn add_member(
 ) -> Result<HttpResponse, ApiError> {
     let user = commands::add_member(&state.node, &auth.caller, *id, &body.user_id).await?;
     let role = Role::Member;
-    Ok(HttpResponse::Created().json(AddedMember { user, role }))
+    Ok(HttpResponse::Created().json(MemberRole { user, role }))
+}
+
+/// What a member shall be.
+#[derive(Deserialize, ToSchema)]
+#[schema(example = json!({"role": "admin"}))]
+pub struct RoleRequest {
+    role: Role,
+}
+
+/// Give a member a role
+///
+/// For the owner. `owner` passes the ownership on: whoever was the owner is an admin then. Every member is told by a system
+/// message; what is so already changes nothing and tells nobody.
+#[utoipa::path(patch, path = "/api/conversations/{id}/members/{userId}", request_body = RoleRequest,
+    params(("id" = ConversationId, Path, description = "Which conversation"),
+        ("userId" = UserId, Path, description = "Whom")),
+    responses((status = 200, description = "They are that now", body = MemberRole), MembersOnly))]
+pub async fn set_role(
+    state: Data<State>,
+    auth: Auth,
+    path: Path<(ConversationId, UserId)>,
+    body: Json<RoleRequest>,
+) -> Result<Json<MemberRole>, ApiError> {
+    let (id, user) = path.into_inner();
+    let role = body.role;
+    let user = commands::set_role(&state.node, &auth.caller, id, &user, role).await?;
+    Ok(Json(MemberRole { user, role }))
 }
 
 /// Remove a member

@@ -17,6 +17,7 @@ mod operators;
 mod presence;
 pub mod routes;
 pub mod server;
+mod settings;
 pub mod state;
 #[cfg(test)]
 mod tests;

@@ -19,7 +19,7 @@ use super::{
     figures::Meter,
     members, messages,
     observe::{Observer, cors, observe},
-    operators, presence, users,
+    operators, presence, settings, users,
 };
 
 /// A route, as tests and the OpenAPI document read it.
@@ -66,14 +66,21 @@ routes! {
         PATCH users::update_me User(Event);
     }
     "/api/users" { GET users::find_users User(Free); }
-    "/api/users/{id}" { GET users::show_user User(Free); }
+    "/api/users/{id}" {
+        GET users::show_user User(Free);
+        PUT users::put_user Admin(Event);
+    }
     "/api/presence" { GET presence::show_presence User(Free); }
     "/api/conversations" {
         GET conversations::list_conversations User(Free);
         POST conversations::create_conversation User(Event);
     }
     "/api/conversations/find-or-create" { POST conversations::find_or_create User(Event); }
-    "/api/conversations/{id}" { GET conversations::show_conversation User(Free); }
+    "/api/conversations/{id}" {
+        GET conversations::show_conversation User(Free);
+        PATCH settings::update_conversation User(Event);
+        DELETE settings::delete_conversation User(Event);
+    }
     "/api/conversations/{id}/messages" {
         GET messages::read_history User(Free);
         POST messages::send_message User(Message);
@@ -84,7 +91,10 @@ routes! {
         GET members::list_members User(Free);
         POST members::add_member User(Event);
     }
-    "/api/conversations/{id}/members/{userId}" { DELETE members::remove_member User(Event); }
+    "/api/conversations/{id}/members/{userId}" {
+        PATCH members::set_role User(Event);
+        DELETE members::remove_member User(Event);
+    }
     "/api/conversations/{id}/leave" { POST members::leave_conversation User(Event); }
     "/api/admin/sessions" { GET admin::list_sessions Admin(Free); }
     "/api/admin/sessions/{id}" { DELETE admin::disconnect_session Admin(Event); }

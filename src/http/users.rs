@@ -1,18 +1,25 @@
-//! Users: oneself, and looking others up. Never makes any (`auth` does, and tokens do).
+//! Users: oneself, looking others up, and those whom the embedding product tells of. Who registers is `auth`'s.
 
 use std::sync::Arc;
 
-use actix_web::web::{Data, Json, Path, Query};
-use serde::{Deserialize, Deserializer, Serialize};
+use actix_web::{
+    HttpResponse,
+    http::StatusCode,
+    web::{Data, Json, Path, Query},
+};
+use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
     State,
     error::ErrorBody,
-    extract::{Auth, PageSize},
+    extract::{Admin, Auth, PageSize, given},
 };
 use crate::{
-    actors::relay::ProfileChanged,
+    actors::{
+        commands::{self, ProductUser},
+        relay::ProfileChanged,
+    },
     domain::{DisplayName, Invalid, User, UserId, limits},
     protocol::ApiError,
 };
@@ -34,11 +41,6 @@ pub struct ProfilePatch {
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<String>, max_length = 2048)]
     avatar_url: Option<Option<String>>,
-}
-
-/// `null` is something else than nothing.
-fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
 }
 
 /// Change oneself
@@ -132,6 +134,62 @@ pub async fn show_user(state: Data<State>, _auth: Auth, id: Path<UserId>) -> Res
         .ok_or_else(|| ApiError::not_found("user"))
 }
 
+/// What the embedding product says of a user; what is not given stays.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(example = json!({"name": "alice", "displayName": "Alice", "avatarUrl": "https://example.com/alice.png"}))]
+pub struct UserRequest {
+    #[schema(min_length = 1, max_length = 64)]
+    name: String,
+    /// For somebody new, the name when it is not given.
+    #[schema(min_length = 1, max_length = 64)]
+    display_name: Option<String>,
+    /// An `http(s)` URL or an absolute path of this server; `null` takes the picture away.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>, max_length = 2048)]
+    avatar_url: Option<Option<String>>,
+}
+
+impl UserRequest {
+    fn parse(self, id: UserId) -> Result<ProductUser, Invalid> {
+        if let Some(Some(url)) = &self.avatar_url {
+            check_avatar_url(url)?;
+        }
+        Ok(ProductUser {
+            id,
+            // A product's names are its own: no login names, only fit to be shown.
+            name: DisplayName::parse(&self.name).map_err(|invalid| Invalid {
+                field: "name",
+                ..invalid
+            })?,
+            display_name: self.display_name.as_deref().map(DisplayName::parse).transpose()?,
+            avatar_url: self.avatar_url,
+        })
+    }
+}
+
+/// Make or update a user of the embedding product
+///
+/// So that others find them before their first token. A token that says something new later on is taken over as ever.
+#[utoipa::path(put, path = "/api/users/{id}", request_body = UserRequest,
+    params(("id" = UserId, Path, description = "Who: the `sub` of their tokens")),
+    responses(
+        (status = 200, description = "The user, as they are now", body = User),
+        (status = 201, description = "The user, who was not known before", body = User),
+        (status = 409, description = "CONFLICT: this user registered here", body = ErrorBody),
+    ))]
+pub async fn put_user(
+    state: Data<State>,
+    _admin: Admin,
+    id: Path<UserId>,
+    body: Json<UserRequest>,
+) -> Result<HttpResponse, ApiError> {
+    let said = body.into_inner().parse(id.into_inner())?;
+    let (user, made) = commands::put_user(&state.node, said).await?;
+    let status = if made { StatusCode::CREATED } else { StatusCode::OK };
+    Ok(HttpResponse::build(status).json(user))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -163,6 +221,25 @@ mod tests {
             &long,
         ] {
             assert!(check_avatar_url(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_the_product_says_is_checked() {
+        let said = |json| {
+            let request: UserRequest = serde_json::from_value(json).unwrap();
+            request
+                .parse(UserId::parse("crm-17").unwrap())
+                .map_err(|invalid| invalid.field)
+        };
+        assert!(said(serde_json::json!({"name": "Ärger & Co. (sales)"})).is_ok());
+        for (field, bad) in [
+            ("name", serde_json::json!({"name": " "})),
+            ("name", serde_json::json!({"name": "n".repeat(65)})),
+            ("displayName", serde_json::json!({"name": "n", "displayName": ""})),
+            ("avatarUrl", serde_json::json!({"name": "n", "avatarUrl": "data:,"})),
+        ] {
+            assert_eq!(said(bad.clone()).err(), Some(field), "{bad}");
         }
     }
 

@@ -5,7 +5,9 @@ use serde::Serialize;
 
 use super::ErrorCode;
 use crate::domain::{
-    ConversationId, Message, MessageId, Seq, SessionId, Timestamp, User, UserId, conversation::ConversationView, limits,
+    ConversationId, Message, MessageId, Seq, SessionId, Timestamp, User, UserId,
+    conversation::{ConversationView, SharedView},
+    limits,
 };
 
 /// An event on its way to clients: `{"event": name, "data": …}`.
@@ -75,7 +77,10 @@ pub enum Event<'a> {
     },
     /// You were added.
     ConversationCreated { conversation: &'a ConversationView },
-    /// It is no longer yours.
+    /// Its name or policies changed: behind the system message that says so. `conversation` has what all members see alike,
+    /// to be laid over what a client knows; `role`, `unreadCount` and the like stay as they are. May come twice.
+    ConversationUpdated { conversation: &'a SharedView },
+    /// It is no longer yours: nothing of it comes behind this.
     ConversationRemoved {
         conversation_id: ConversationId,
         reason: RemovalReason,

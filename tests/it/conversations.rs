@@ -250,11 +250,6 @@ async fn a_direct_conversation_keeps_its_two_members() {
         .post(&chat.path("/leave"), json!({}))
         .await
         .refused(403, "FORBIDDEN");
-    alice.delete(&chat.path("")).await.refused(403, "FORBIDDEN");
-    alice
-        .patch(&chat.path(""), json!({"name": "us"}))
-        .await
-        .refused(403, "FORBIDDEN");
     assert_eq!(alice.members(&chat).await.len(), 2);
 }
 
@@ -328,10 +323,10 @@ async fn opening_is_refused_to_others() {
     let (server, alice, _bob, chat) = pair().await;
     let (alice_tab, carol_tab) = (alice.connect().await, server.user("carol").await.connect().await);
     for event in ["join_conversation", "leave_conversation"] {
-        let asked = carol_tab.asks(event, json!({"conversationId": chat.id})).await;
-        if event == "join_conversation" {
-            refused(asked, "NOT_MEMBER");
-        }
+        refused(
+            carol_tab.asks(event, json!({"conversationId": chat.id})).await,
+            "NOT_MEMBER",
+        );
         refused(alice_tab.asks(event, json!({})).await, "VALIDATION_ERROR");
         refused(
             alice_tab.asks(event, json!({"conversationId": 7})).await,

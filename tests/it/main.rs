@@ -26,6 +26,8 @@ mod panics;
 mod permissions;
 mod presence;
 mod rates;
+mod roles;
+mod settings;
 mod slow;
 mod swarm;
 mod sync;

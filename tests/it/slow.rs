@@ -75,7 +75,7 @@ async fn a_reader_too_slow_is_closed_and_nobody_waits_for_it() {
 
 #[tokio::test]
 async fn typing_is_dropped_for_a_slow_reader_and_never_closes_it() {
-    let server = Server::with().set("outbox_kib", 64).start().await;
+    let server = Server::with().set("outbox_kib", 256).start().await;
     let (alice, bob) = (server.user("alice").await, server.user("bob").await);
     let chat = alice.direct_with(&bob).await;
     let alice_tab = alice.connect().await;

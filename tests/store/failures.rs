@@ -12,7 +12,7 @@ use std::{
 use diesel::{Connection, SqliteConnection, connection::SimpleConnection};
 use parlor::{
     db::{LogError, Outcome, StoreError, sqlite::OpenError},
-    domain::{Seq, Timestamp},
+    domain::Seq,
 };
 
 use crate::world::{World, named, words};
@@ -152,26 +152,32 @@ fn several_runtimes_of_one_thread_each_use_one_store() {
     threads.into_iter().for_each(|thread| thread.join().unwrap());
 }
 
-/// Runs the ignored test `name` of this file in a process of its own, which a test may kill.
+/// Runs the test `name` of this file again in a process of its own, which then plays the child: it may be killed.
 fn child(name: &str, dir: &Path) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command
-        .args(["--exact", &format!("failures::{name}"), "--ignored", "--nocapture"])
+        .args(["--exact", &format!("failures::{name}"), "--nocapture"])
         .env("PARLOR_TEST_DIR", dir)
         .stdout(Stdio::piped());
     command
 }
 
-fn childs_dir() -> Arc<tempfile::TempDir> {
-    let mut dir = tempfile::tempdir_in(std::env::var("PARLOR_TEST_DIR").unwrap()).unwrap();
+/// Where the child works; `None` in the test's own process.
+fn childs_dir() -> Option<Arc<tempfile::TempDir>> {
+    let mut dir = tempfile::tempdir_in(std::env::var_os("PARLOR_TEST_DIR")?).unwrap();
     dir.disable_cleanup(true);
-    Arc::new(dir)
+    Some(Arc::new(dir))
 }
 
 #[tokio::test]
 async fn what_was_acknowledged_is_there_after_a_kill() {
+    if let Some(dir) = childs_dir() {
+        return says_until_killed(dir).await;
+    }
     let parent = tempfile::tempdir().unwrap();
-    let mut child = child("child_says_until_killed", parent.path()).spawn().unwrap();
+    let mut child = child("what_was_acknowledged_is_there_after_a_kill", parent.path())
+        .spawn()
+        .unwrap();
     let mut acknowledged = 0;
     for line in BufReader::new(child.stdout.take().unwrap()).lines() {
         let line = line.unwrap();
@@ -202,10 +208,8 @@ async fn what_was_acknowledged_is_there_after_a_kill() {
     opened.closer.close();
 }
 
-#[tokio::test]
-#[ignore = "run by what_was_acknowledged_is_there_after_a_kill, which kills it"]
-async fn child_says_until_killed() {
-    let world = World::at(childs_dir(), |_| {}).unwrap();
+async fn says_until_killed(dir: Arc<tempfile::TempDir>) {
+    let world = World::at(dir, |_| {}).unwrap();
     let ann = world.user("ann").await;
     let room = world.group(&ann, &[]).await;
     loop {
@@ -218,10 +222,13 @@ async fn child_says_until_killed() {
 }
 
 #[cfg(feature = "faults")]
-#[test]
-fn a_full_disk_is_unavailable_and_appends_nothing() {
+#[tokio::test]
+async fn a_full_disk_is_unavailable_and_appends_nothing() {
+    if let Some(dir) = childs_dir() {
+        return fills_the_disk(dir).await;
+    }
     let parent = tempfile::tempdir().unwrap();
-    let status = child("child_with_a_full_disk", parent.path())
+    let status = child("a_full_disk_is_unavailable_and_appends_nothing", parent.path())
         .env("PARLOR_FAULT_SQLITE_MAX_PAGES", "60")
         .status()
         .unwrap();
@@ -229,10 +236,8 @@ fn a_full_disk_is_unavailable_and_appends_nothing() {
 }
 
 #[cfg(feature = "faults")]
-#[tokio::test]
-#[ignore = "run by a_full_disk_is_unavailable_and_appends_nothing, with a limit in its environment"]
-async fn child_with_a_full_disk() {
-    let world = World::at(childs_dir(), |_| {}).unwrap();
+async fn fills_the_disk(dir: Arc<tempfile::TempDir>) {
+    let world = World::at(dir, |_| {}).unwrap();
     let ann = world.user("ann").await;
     let room = world.group(&ann, &[]).await;
     let mut head = Seq(0);
@@ -251,9 +256,5 @@ async fn child_with_a_full_disk() {
         head.0 as usize
     );
     // What needs no new page goes on.
-    world
-        .store
-        .set_last_seen(&[(ann.key, Timestamp::from_millis(1))])
-        .await
-        .unwrap();
+    world.store.set_last_seen(&[(ann.key, world.now())]).await.unwrap();
 }

@@ -6,6 +6,7 @@ mod log;
 mod membership;
 mod model;
 mod reads;
+mod settings;
 mod users;
 mod verify;
 mod world;

@@ -15,8 +15,8 @@ use parlor::{
         sqlite::{self, Closer, Sqlite, SqliteOptions},
     },
     domain::{
-        ClientId, Content, Conversation, ConversationId, MessageId, MessageType, Role, Seq, Timestamp, User, UserId,
-        UserKey, message::Draft,
+        ClientId, Content, Conversation, ConversationId, MessageId, MessageType, Role, Seq, Settings, Timestamp, User,
+        UserId, UserKey, message::Draft,
     },
     protocol::command::ReadUpTo,
 };
@@ -184,6 +184,39 @@ impl World {
             user: user.clone(),
             heir,
             note: note("went"),
+            at,
+            random,
+        }
+    }
+
+    pub fn gives(&self, actor: &Arc<User>, user: &Arc<User>, role: Role) -> Op {
+        let (at, random) = (self.now(), self.random());
+        Op::SetRole {
+            actor: actor.clone(),
+            user: user.clone(),
+            role,
+            note: note("is something else"),
+            at,
+            random,
+        }
+    }
+
+    pub fn configures(&self, actor: &Arc<User>, settings: Settings) -> Op {
+        let (at, random) = (self.now(), self.random());
+        Op::Configure {
+            actor: actor.clone(),
+            settings: Box::new(settings),
+            note: note("changed"),
+            at,
+            random,
+        }
+    }
+
+    pub fn ends(&self, actor: &Arc<User>) -> Op {
+        let (at, random) = (self.now(), self.random());
+        Op::End {
+            actor: actor.clone(),
+            note: note("deleted"),
             at,
             random,
         }

@@ -1,11 +1,11 @@
-//! Who belongs to a conversation: adding, removing, leaving. Each is a change in the log, decided by the room.
+//! Who belongs to a conversation and as what: adding, removing, leaving, roles. Each is a change in the log, decided by the room.
 
 use std::sync::Arc;
 
 use super::{Caller, ask};
 use crate::{
     actors::{Node, room::Request},
-    domain::{ConversationId, User, UserId},
+    domain::{ConversationId, Role, User, UserId},
     protocol::ApiError,
 };
 
@@ -38,6 +38,21 @@ pub async fn remove_member(
 /// Leaves for good. An owner hands over; the last one out ends the conversation.
 pub async fn leave_for_good(node: &Arc<Node>, caller: &Caller, conversation: ConversationId) -> Result<(), ApiError> {
     ask(node, caller, conversation, Request::Leave).await.map(drop)
+}
+
+/// Gives a member a role; whoever asks for something behind this has it. With the owner's role the ownership passes, and
+/// the caller is an admin from then on.
+pub async fn set_role(
+    node: &Arc<Node>,
+    caller: &Caller,
+    conversation: ConversationId,
+    user: &UserId,
+    role: Role,
+) -> Result<Arc<User>, ApiError> {
+    super::require_member(node, caller, conversation).await?;
+    let user = find(node, user).await?;
+    ask(node, caller, conversation, Request::SetRole(user.clone(), role)).await?;
+    Ok(user)
 }
 
 async fn find(node: &Node, user: &UserId) -> Result<Arc<User>, ApiError> {

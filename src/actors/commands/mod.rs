@@ -6,7 +6,9 @@ mod join;
 mod members;
 mod messages;
 mod presence;
+mod settings;
 mod sync;
+mod users;
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,10 +19,12 @@ pub use conversations::{
     FoundOrCreated, GroupRequest, conversation_details, create_group, find_or_create_direct, list_conversations,
 };
 pub use join::{Joined, MemberView, join_conversation, leave_conversation, list_members};
-pub use members::{add_member, leave_for_good, remove_member};
+pub use members::{add_member, leave_for_good, remove_member, set_role};
 pub use messages::{HistoryRequest, ReadState, Sent, delete_message, history, mark_read, send_message};
 pub use presence::{PresenceList, PresenceView, get_presence};
+pub use settings::{delete_conversation, update_conversation};
 pub use sync::{Synced, sync};
+pub use users::{ProductUser, put_user};
 
 use super::{
     Node,

@@ -91,12 +91,12 @@ pub struct Grant {
     pub frame: Bytes,
 }
 
-/// A user lost a conversation: when this is answered, their sessions on this worker get nothing more of it.
+/// A conversation was lost: when this is answered, the losers' sessions on this worker get nothing more of it.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "()")]
 pub struct Revoke {
-    /// Who.
-    pub user: UserKey,
+    /// By whom; `None`: by everybody, it is deleted.
+    pub user: Option<UserKey>,
     /// What.
     pub conversation: ConversationId,
     /// `conversation_removed`, ready.
@@ -292,7 +292,10 @@ impl Handler<Grant> for Relay {
         self.check_overflow();
         let local = self.local.clone();
         for user in grant.users.iter() {
-            local.withdrawn.borrow_mut().swap_remove(&(*user, grant.conversation));
+            local
+                .withdrawn
+                .borrow_mut()
+                .swap_remove(&(Some(*user), grant.conversation));
             for entry in local.sessions_of(*user) {
                 // Whoever listens already knows of it.
                 let new = local.subscribe(&entry, grant.conversation);
@@ -314,7 +317,11 @@ impl Handler<Revoke> for Relay {
         if local.settling() {
             local.withdrawn.borrow_mut().insert((revoke.user, revoke.conversation));
         }
-        for entry in local.sessions_of(revoke.user) {
+        let losers = match revoke.user {
+            Some(user) => local.sessions_of(user),
+            None => local.listeners_of(revoke.conversation),
+        };
+        for entry in losers {
             local.unsubscribe(&entry, revoke.conversation);
             entry.outbox.borrow_mut().purge(revoke.conversation);
             if entry.ready.get() {

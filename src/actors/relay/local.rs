@@ -9,17 +9,13 @@ use std::{
     task::Waker,
 };
 
-use actix::Addr;
 use bytes::Bytes;
 use indexmap::{IndexMap, IndexSet};
 use tokio::time::Instant;
 
 use super::Relays;
 use crate::{
-    actors::{
-        outbox::{Flushed, Outbox},
-        session::Session,
-    },
+    actors::outbox::{Flushed, Outbox},
     domain::{ConversationId, Seq, SessionId, Timestamp, User, UserKey},
     protocol::CloseCode,
 };
@@ -66,8 +62,6 @@ pub struct Entry {
     pub viewing: RefCell<IndexSet<ConversationId>>,
     /// Wakes the session's I/O when its outbox is blocked, closing, or its reading may go on.
     pub waker: RefCell<Option<Waker>>,
-    /// The actor.
-    pub session: Addr<Session>,
 }
 
 impl Entry {
@@ -128,8 +122,9 @@ pub struct Local {
     pub(super) sessions: RefCell<IndexMap<u64, Rc<Entry>>>,
     pub(super) users: RefCell<HashMap<UserKey, IndexMap<u64, Rc<Entry>>>>,
     pub(super) conversations: RefCell<HashMap<ConversationId, Subscribers>>,
-    /// Conversations that a user was taken out of while one of their sessions was still being set up.
-    pub(super) withdrawn: RefCell<IndexSet<(UserKey, ConversationId)>>,
+    /// Conversations that a user was taken out of (or, without one, that were deleted) while a session was still being set
+    /// up, which may have read of the membership before.
+    pub(super) withdrawn: RefCell<IndexSet<(Option<UserKey>, ConversationId)>>,
     /// Sessions being set up.
     settling: Cell<u32>,
     /// No session reads further requests: the server is going away.
@@ -182,9 +177,10 @@ impl Local {
 
     /// Subscribes a session being set up to what the store says it belongs to, except what was taken from it meanwhile.
     pub fn subscribe_all(&self, entry: &Rc<Entry>, conversations: impl Iterator<Item = ConversationId>) {
-        let user = entry.user.borrow().key;
+        let user = Some(entry.user.borrow().key);
         let withdrawn = self.withdrawn.borrow();
-        for id in conversations.filter(|id| !withdrawn.contains(&(user, *id))) {
+        let lost = |id| withdrawn.contains(&(user, id)) || withdrawn.contains(&(None, id));
+        for id in conversations.filter(|id| !lost(*id)) {
             self.subscribe(entry, id);
         }
     }
@@ -207,7 +203,7 @@ impl Local {
         if self.settling() {
             let users = self.users.borrow();
             let strangers = users.keys().filter(|user| !members.contains(*user));
-            self.withdrawn.borrow_mut().extend(strangers.map(|user| (*user, id)));
+            self.withdrawn.borrow_mut().extend(strangers.map(|user| (Some(*user), id)));
         }
     }
 
@@ -308,6 +304,13 @@ impl Local {
 
     pub(super) fn session(&self, number: u64) -> Option<Rc<Entry>> {
         self.sessions.borrow().get(&number).cloned()
+    }
+
+    pub(super) fn listeners_of(&self, id: ConversationId) -> Vec<Rc<Entry>> {
+        self.conversations
+            .borrow()
+            .get(&id)
+            .map_or_else(Vec::new, |subscribers| subscribers.sessions.values().cloned().collect())
     }
 
     pub(super) fn sessions_of(&self, user: UserKey) -> Vec<Rc<Entry>> {

@@ -100,6 +100,11 @@ impl Room {
 
     /// The log could not say that it committed: nobody is told that it did, and whoever asked may ask again.
     fn failed(&mut self, committing: VecDeque<Pending>, error: &LogError, ctx: &mut Context<Self>) {
+        if committing.back().is_some_and(|last| last.op.decides_what_follows()) {
+            // Behind a change that was not decided nobody's rights are known; and a log that fails is not to be waited for
+            // once for each of those who wait in line.
+            self.refuse_deferred(&ApiError::unavailable());
+        }
         for reply in committing.into_iter().filter_map(|pending| pending.reply) {
             reply.refuse(ApiError::unavailable());
         }

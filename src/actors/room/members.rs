@@ -1,11 +1,11 @@
-//! Members come and go: what a decided membership change does to the room, to the sessions of whom it is about, and to
-//! everybody else. Whoever is removed hears nothing behind the answer to the removal.
+//! Members come and go, roles and settings change: what is decided does something to the room, to the sessions of whom it
+//! is about, and to everybody else. Whoever is removed hears nothing behind the answer to the removal.
 
 use std::sync::Arc;
 
-use actix::{AsyncContext, Context, WrapFuture, fut::ActorFutureExt};
+use actix::Context;
 
-use super::{Room, Seat, State, commit::Broadcast};
+use super::{Room, Seat, State, commit::Broadcast, settings::answer_behind};
 use crate::{
     actors::{
         relay::{Audience, Grant, Revoke, Tell},
@@ -30,7 +30,7 @@ impl Room {
         broadcast: &mut Broadcast,
         ctx: &mut Context<Self>,
     ) {
-        match op {
+        let (note, reply) = match op {
             Op::AddMember {
                 actor,
                 user,
@@ -40,23 +40,8 @@ impl Room {
                 ..
             } => {
                 let note = self.system_message(&actor, note, id, seq, at);
-                let State::Open(loaded) = &mut self.state else { return };
-                loaded.seats.insert(
-                    user.key,
-                    Seat {
-                        user: user.clone(),
-                        role,
-                    },
-                );
-                self.grant(user.key, &note, role);
-                self.announce(&note, in_order, broadcast);
-                broadcast.tells.push(self.member_event(&Event::MemberAdded {
-                    conversation_id: self.id,
-                    user: &user,
-                }));
-                if let Some(reply) = reply {
-                    reply.answer(Answer::Done {});
-                }
+                self.added(&user, role, &note, broadcast);
+                (note, reply)
             }
             Op::RemoveMember {
                 actor,
@@ -67,26 +52,81 @@ impl Room {
                 ..
             } => {
                 let note = self.system_message(&actor, note, id, seq, at);
-                let reason = if actor.key == user.key {
-                    RemovalReason::Left
-                } else {
-                    RemovalReason::Removed
-                };
-                let gone = self.expel(&user, heir, reason, ctx);
-                self.announce(&note, in_order, broadcast);
-                broadcast.tells.push(self.member_event(&Event::MemberRemoved {
-                    conversation_id: self.id,
-                    user: &user,
-                }));
                 // The fence: the answer goes out when every worker has taken the conversation from that user's sessions.
-                ctx.spawn(gone.into_actor(self).map(|_, _, _| {
-                    if let Some(reply) = reply {
-                        reply.answer(Answer::Done {});
-                    }
-                }));
+                answer_behind(self.removed(&actor, &user, heir, broadcast, ctx), reply);
+                (note, None)
             }
-            Op::Send(_) | Op::Delete { .. } | Op::MarkRead { .. } => {}
+            Op::SetRole {
+                actor,
+                user,
+                role,
+                note,
+                at,
+                ..
+            } => {
+                if let State::Open(loaded) = &mut self.state {
+                    loaded.take_role(actor.key, user.key, role);
+                }
+                (self.system_message(&actor, note, id, seq, at), reply)
+            }
+            Op::Configure {
+                actor,
+                settings,
+                note,
+                at,
+                ..
+            } => {
+                if let State::Open(loaded) = &mut self.state {
+                    settings.apply(&mut loaded.conversation);
+                }
+                // Out of order, the recovery tells of it behind what it tells again.
+                broadcast.tells.extend(self.updated().filter(|_| in_order));
+                (self.system_message(&actor, note, id, seq, at), reply)
+            }
+            Op::End { .. } => return answer_behind(self.dissolve(ctx), reply),
+            Op::Send(_) | Op::Delete { .. } | Op::MarkRead { .. } => return,
+        };
+        self.announce(&note, in_order, broadcast);
+        if let Some(reply) = reply {
+            reply.answer(Answer::Done {});
         }
+    }
+
+    fn added(&mut self, user: &Arc<User>, role: Role, note: &Message, broadcast: &mut Broadcast) {
+        let State::Open(loaded) = &mut self.state else { return };
+        let user = user.clone();
+        loaded.seats.insert(
+            user.key,
+            Seat {
+                user: user.clone(),
+                role,
+            },
+        );
+        self.grant(user.key, note, role);
+        broadcast.tells.push(self.member_event(&Event::MemberAdded {
+            conversation_id: self.id,
+            user: &user,
+        }));
+    }
+
+    fn removed(
+        &mut self,
+        actor: &Arc<User>,
+        user: &Arc<User>,
+        heir: Option<UserKey>,
+        broadcast: &mut Broadcast,
+        ctx: &mut Context<Self>,
+    ) -> impl Future<Output = Vec<()>> + use<> {
+        let reason = if actor.key == user.key {
+            RemovalReason::Left
+        } else {
+            RemovalReason::Removed
+        };
+        broadcast.tells.push(self.member_event(&Event::MemberRemoved {
+            conversation_id: self.id,
+            user,
+        }));
+        self.expel(user, heir, reason, ctx)
     }
 
     fn member_event(&self, event: &Event<'_>) -> Tell {
@@ -167,7 +207,7 @@ impl Room {
             reason,
         };
         let revoke = Revoke {
-            user: user.key,
+            user: Some(user.key),
             conversation: self.id,
             frame: envelope::event(&event),
         };

@@ -7,6 +7,7 @@ mod commit;
 mod members;
 mod presence;
 mod recover;
+mod settings;
 mod stats;
 mod submit;
 
@@ -85,8 +86,8 @@ pub struct Room {
     /// On their way to the log, in order; the next ones go when these are decided.
     committing: VecDeque<Pending>,
     flushing: bool,
-    /// A membership change is not decided yet: what comes behind it waits here, since who may do what depends on it.
-    /// The same while the room is in doubt: who is a member is what it doubts.
+    /// A change of the membership, a role or the settings is not decided yet: what comes behind it waits here, since who may
+    /// do what depends on it. The same while the room is in doubt: who is a member is what it doubts.
     deferred: Option<VecDeque<Submit>>,
     doubt: Doubt,
     viewers: Viewers,
@@ -145,6 +146,8 @@ impl Room {
                     room.resume(attached, ctx);
                 }
             }
+            // The room before may have panicked between the deletion and telling of it.
+            Ok((None, _)) if room.after_panic => settings::answer_behind(room.dissolve(ctx), None),
             Ok((None, _)) => room.end(ApiError::not_found("conversation"), ctx),
             Err(error) if room.after_panic => room.load_later(error.into(), ctx),
             Err(error) => room.end(error.into(), ctx),
@@ -166,6 +169,7 @@ impl Room {
         for reply in self.pending.drain(..).filter_map(|pending| pending.reply) {
             reply.refuse(why.clone());
         }
+        self.refuse_deferred(&why);
         self.state = State::Ended(why);
         self.retire(ctx);
     }

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use actix::{AsyncContext, Context, WrapFuture, fut::ActorFutureExt};
 use indexmap::{IndexMap, IndexSet};
 
-use super::{Room, State, TICK, attach, commit::again, seats};
+use super::{Room, State, TICK, attach, commit::again, seats, settings::answer_behind};
 use crate::{
     actors::relay::{Attached, Grant},
     db::{Change, ConversationAppend, RoomState},
-    domain::{Conversation, Seq, UserKey},
-    protocol::{ApiError, Event, envelope, event::RemovalReason},
+    domain::{Conversation, MessageType, Seq, UserKey},
+    protocol::{Event, envelope, event::RemovalReason},
 };
 
 /// Changes read at once.
@@ -84,8 +84,13 @@ impl Room {
         match found {
             Ok(Some(found)) => {
                 let full = found.changes.len() == PAGE;
-                self.renew_members(found.state, found.attached, ctx);
+                let noted = found.changes.iter().any(is_note);
+                let changed = self.renew(found.state, found.attached, ctx);
                 self.tell_again(found.changes);
+                // A panic forgets what the settings were: any system message told again may be about them.
+                if let Some(tell) = self.updated().filter(|_| noted || changed) {
+                    self.tell(tell);
+                }
                 if again || full {
                     self.recover(ctx);
                 } else {
@@ -93,7 +98,8 @@ impl Room {
                     self.schedule(ctx);
                 }
             }
-            Ok(None) => self.end(ApiError::not_found("conversation"), ctx),
+            // A deletion whose outcome was unknown has taken place.
+            Ok(None) => answer_behind(self.dissolve(ctx), None),
             Err(error) => {
                 log::warn!(target: "parlor::room", "the log of {} cannot be read yet: {error}", self.id);
                 self.doubt = Doubt::Reading;
@@ -132,10 +138,15 @@ impl Room {
         }
     }
 
-    /// Takes over the membership as the store has it, and has the relays follow: a change may have taken place of which
-    /// nobody was told, because its outcome was unknown or because the room panicked before it could.
-    fn renew_members(&mut self, state: RoomState, attached: Vec<Attached>, ctx: &mut Context<Self>) {
-        let State::Open(loaded) = &mut self.state else { return };
+    /// Takes over members, roles and settings as the store has them, and has the relays follow: a change may have taken place
+    /// of which nobody was told, because its outcome was unknown or because the room panicked before it could. Says whether
+    /// the settings are others now.
+    fn renew(&mut self, state: RoomState, attached: Vec<Attached>, ctx: &mut Context<Self>) -> bool {
+        let State::Open(loaded) = &mut self.state else {
+            return false;
+        };
+        let changed = loaded.conversation != state.conversation;
+        loaded.conversation = state.conversation;
         loaded.seats = seats(state.members);
         // Somebody with sessions on two workers is named by both.
         let (mut strangers, mut missing) = (IndexMap::new(), IndexSet::new());
@@ -151,6 +162,7 @@ impl Room {
         for user in missing {
             self.grant_late(user, ctx);
         }
+        changed
     }
 
     /// Lets the sessions of a member listen that do not.
@@ -177,6 +189,10 @@ impl Room {
             }
         }));
     }
+}
+
+fn is_note(change: &Change) -> bool {
+    matches!(change, Change::Sent(message) if message.kind == MessageType::System)
 }
 
 async fn look(node: &crate::actors::Node, conversation: &Conversation, head: Seq) -> Result<Option<Found>, String> {

@@ -6,13 +6,13 @@ use actix::{AsyncContext, Context, Handler, Message};
 use rand::Rng;
 use tokio::time::Instant;
 
-use super::{Loaded, Pending, Room, Seat};
+use super::{Loaded, Pending, Room, Seat, settings::note};
 use crate::{
-    actors::reply::Reply,
+    actors::reply::{Answer, Reply},
     db::{NewMessage, Op},
     domain::{
-        MessageId, Role, Timestamp, User,
-        message::{Draft, SystemNote},
+        MessageId, Role, Settings, Timestamp, User,
+        message::Draft,
         permission::{self, Action},
     },
     protocol::{ApiError, ErrorCode, command::ReadUpTo},
@@ -49,6 +49,12 @@ pub enum Request {
     Remove(Arc<User>),
     /// Leave.
     Leave,
+    /// Give this member that role.
+    SetRole(Arc<User>, Role),
+    /// Change the name or policies.
+    Configure(Box<Settings>),
+    /// Delete the conversation.
+    End,
 }
 
 impl Handler<Submit> for Room {
@@ -91,8 +97,9 @@ impl Room {
             .open()
             .and_then(|room| room.op(&submit.by, submit.request, at, random));
         match op {
-            Ok(op) => {
-                if changes_members(&op) {
+            Ok(None) => submit.reply.answer(Answer::Done {}),
+            Ok(Some(op)) => {
+                if op.decides_what_follows() {
                     self.deferred = Some(Default::default());
                 }
                 if matches!(op, Op::Send(_)) {
@@ -117,10 +124,10 @@ impl Room {
         }
     }
 
-    /// Takes in what waited for a membership change to be decided, up to the next one.
+    /// Takes in what waited for a change of the membership or the settings to be decided, up to the next one. While that
+    /// change itself has to wait for the next commit, it stands last in the queue, and nothing is taken in.
     pub(super) fn resume_deferred(&mut self, ctx: &mut Context<Self>) {
-        // The change may be pending still, behind the commit that is just over: then it is the last one.
-        let undecided = self.pending.back().is_some_and(|last| changes_members(&last.op));
+        let undecided = self.pending.back().is_some_and(|last| last.op.decides_what_follows());
         if undecided || !self.doubt.is_none() {
             return;
         }
@@ -135,19 +142,21 @@ impl Room {
             }
         }
     }
-}
 
-fn changes_members(op: &Op) -> bool {
-    matches!(op, Op::AddMember { .. } | Op::RemoveMember { .. })
+    /// Refuses what waits for a change to be decided. What comes behind it goes on waiting for it.
+    pub(super) fn refuse_deferred(&mut self, why: &ApiError) {
+        for waiting in self.deferred.iter_mut().flat_map(|deferred| deferred.drain(..)) {
+            waiting.submit.reply.refuse(why.clone());
+        }
+    }
 }
 
 impl Loaded {
-    fn op(&self, by: &Arc<User>, request: Request, at: Timestamp, random: u64) -> Result<Op, ApiError> {
+    /// What a request comes to; `None` when all is as it is asked to be already.
+    fn op(&self, by: &Arc<User>, request: Request, at: Timestamp, random: u64) -> Result<Option<Op>, ApiError> {
         let Seat { role, .. } = *self.seats.get(&by.key).ok_or_else(ApiError::not_member)?;
-        let kind = self.conversation.kind;
-        let check =
-            |action| permission::allowed(kind, role, action).map_err(|why| ApiError::new(ErrorCode::Forbidden, why));
-        Ok(match request {
+        let check = |action| self.check(role, action);
+        Ok(Some(match request {
             Request::Send(draft) => {
                 check(Action::Send)?;
                 Op::Send(Arc::new(NewMessage {
@@ -171,7 +180,7 @@ impl Loaded {
                 check(Action::AddMember)?;
                 let note = note(
                     "member_added",
-                    &user,
+                    Some(&user),
                     format!("{} added {}", by.display_name, user.display_name),
                 );
                 Op::AddMember {
@@ -194,7 +203,7 @@ impl Loaded {
                 target.ok_or(ApiError::new(ErrorCode::NotFound, "this user is not a member"))?;
                 let note = note(
                     "member_removed",
-                    &user,
+                    Some(&user),
                     format!("{} removed {}", by.display_name, user.display_name),
                 );
                 Op::RemoveMember {
@@ -210,7 +219,16 @@ impl Loaded {
                 check(Action::Leave)?;
                 self.leave(by, at, random)?
             }
-        })
+            Request::SetRole(user, given) => return self.give_role(by, user, given, at, random),
+            Request::Configure(settings) => return self.configure(by, *settings, at, random),
+            Request::End => self.end(by, at, random)?,
+        }))
+    }
+
+    /// Whether a member of this role may do that here.
+    pub(super) fn check(&self, role: Role, action: Action) -> Result<(), ApiError> {
+        permission::allowed(self.conversation.kind, role, action)
+            .map_err(|why| ApiError::new(ErrorCode::Forbidden, why))
     }
 
     /// An owner who leaves hands over to the longest-standing admin, otherwise to the longest-standing member.
@@ -233,20 +251,11 @@ impl Loaded {
             actor: by.clone(),
             user: by.clone(),
             heir: heir.map(|heir| heir.user.key),
-            note: note("member_left", by, text),
+            note: note("member_left", Some(by), text),
             at,
             random,
         })
     }
-}
-
-fn note(event: &'static str, user: &User, text: String) -> crate::domain::Content {
-    SystemNote {
-        event,
-        user_id: user.id.clone(),
-        text,
-    }
-    .into_content()
 }
 
 /// Comes back to the room behind what waits in its mailbox, so that all of it goes into the next commit.

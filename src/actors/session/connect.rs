@@ -33,7 +33,7 @@ pub struct Incoming {
 pub fn start(node: &Arc<Node>, local: &Rc<Local>, incoming: Incoming) {
     Relay::revive(node, local);
     let (node, local) = (node.clone(), local.clone());
-    Session::create(move |ctx| {
+    Session::create(move |_| {
         let Incoming { identity, source, wire } = incoming;
         let now = Instant::now();
         let entry = Rc::new(Entry {
@@ -52,7 +52,6 @@ pub fn start(node: &Arc<Node>, local: &Rc<Local>, incoming: Incoming) {
             subscriptions: Default::default(),
             viewing: Default::default(),
             waker: Default::default(),
-            session: ctx.address(),
         });
         Session {
             node,

@@ -13,7 +13,7 @@ use std::{
     task::{Context as TaskContext, Poll},
 };
 
-use actix::{Actor, ActorContext, Context, Handler, Message, fut::ActorFuture};
+use actix::{Actor, ActorContext, Context, fut::ActorFuture};
 
 pub use connect::{Incoming, start};
 pub use source::{Input, Source};
@@ -30,9 +30,6 @@ use crate::{
     domain::ConversationId,
     protocol::{CloseCode, envelope},
 };
-
-/// Messages to the actor itself: only that its connection is over. Everything else comes and goes through its entry.
-const MAILBOX: usize = 4;
 
 /// See the file's head.
 pub struct Session {
@@ -51,24 +48,10 @@ pub struct Session {
     client_closed: bool,
 }
 
-/// Ends the actor: its connection is over.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct Over;
-
-impl Handler<Over> for Session {
-    type Result = ();
-
-    fn handle(&mut self, _: Over, ctx: &mut Self::Context) {
-        ctx.stop();
-    }
-}
-
 impl Actor for Session {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        ctx.set_mailbox_capacity(MAILBOX);
         self.node.metrics.sessions.inc();
         self.node.metrics.sessions_opened.inc();
         self.settle_in(ctx);

@@ -8,7 +8,7 @@ use super::OpenError;
 
 /// Pages that may pile up in the write-ahead log before a commit moves them into the file (4 KiB each: 16 MiB). Every page
 /// is written once per round however often it changed in between, and a round costs the commit that runs it an fsync of
-/// the file. See `docs/decisions/0002-position.md` for what other values and a second thread did to the latency.
+/// the file. Other values and a second thread that does it: `docs/decisions/0002-position.md`.
 const AUTOCHECKPOINT_PAGES: u32 = 4000;
 
 /// The connection that writes. The caller sees to it that there is one.

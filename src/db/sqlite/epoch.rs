@@ -41,7 +41,8 @@ impl Sidecar {
         {
             log::warn!(
                 target: "parlor::db",
-                "the database holds {} changes, but {} were there before: history was rolled back; clients begin anew",
+                "the database does not go on from the history that was here before ({} changes now, {} then): \
+                 it was rolled back, and clients begin anew",
                 now.total, saved.total
             );
             now.epoch = new_epoch();

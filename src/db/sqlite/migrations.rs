@@ -194,4 +194,43 @@ mod tests {
             .collect();
         assert!(names.iter().all(|name| !name.contains("before")), "{names:?}");
     }
+
+    /// The columns that diesel asks a table for, as `SELECT `t`.`c`, …` names them.
+    fn columns(query: &str) -> Vec<String> {
+        let list = query.split(" FROM ").next().unwrap_or_default();
+        list.split(", ")
+            .filter_map(|column| Some(column.rsplit('`').nth(1)?.to_owned()))
+            .collect()
+    }
+
+    #[test]
+    fn the_tables_are_as_diesel_sees_them() {
+        use crate::db::schema::*;
+        let (_dir, path) = fresh();
+        migrate(&path, Duration::ZERO).unwrap();
+        let mut connection = connection::plain(&path, Duration::ZERO).unwrap();
+        macro_rules! same {
+            ($($table:ident),*) => {
+                $(
+                    let made: Vec<String> =
+                        sql::<Text>(concat!("SELECT name FROM pragma_table_info('", stringify!($table), "') ORDER BY cid"))
+                            .load(&mut connection)
+                            .unwrap();
+                    let seen = columns(&diesel::debug_query::<Sqlite, _>(&$table::table.select($table::all_columns)).to_string());
+                    assert_eq!(made, seen, stringify!($table));
+                    assert!(!made.is_empty());
+                )*
+            };
+        }
+        same!(
+            meta,
+            users,
+            revoked_tokens,
+            conversations,
+            heads,
+            members,
+            messages,
+            changes
+        );
+    }
 }

@@ -234,12 +234,12 @@ impl Person {
         }
     }
 
-    /// The texts of the history, oldest first, without what the server itself said.
+    /// The texts of the history, oldest first, without what the server itself said or what was deleted.
     pub async fn texts(&self, chat: &Chat) -> Vec<String> {
         let history = self.history(chat).await;
         history
             .iter()
-            .filter(|message| message["type"] == "text")
+            .filter(|message| message["type"] == "text" && message["deletedAt"].is_null())
             .map(|message| text(&message["content"]))
             .collect()
     }

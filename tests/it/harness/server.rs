@@ -193,7 +193,12 @@ impl Server {
         };
         match outcome {
             Ok(port) => self.realm.moved_to(port),
-            Err(what) => panic!("the server {what}"),
+            Err(what) => {
+                // With all it said: killing what is left of it ends its output.
+                let _ = self.process.child.start_kill();
+                self.process.exit(DEADLINE).await;
+                panic!("the server {what}")
+            }
         }
     }
 }

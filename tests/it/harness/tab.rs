@@ -13,11 +13,11 @@ use serde_json::{Value, json};
 use tokio::{net::TcpStream, sync::mpsc, task::JoinHandle, time::timeout};
 use tokio_tungstenite::{
     WebSocketStream, client_async,
-    tungstenite::{Error, Message, client::IntoClientRequest, http},
+    tungstenite::{Message, client::IntoClientRequest},
 };
 
 use super::{
-    DEADLINE, Log, What,
+    Answer, DEADLINE, Log, What,
     http::{Realm, is_retryable},
     person::Chat,
 };
@@ -67,21 +67,32 @@ impl Dial {
         let who = self.who.clone();
         self.attempt()
             .await
-            .unwrap_or_else(|refusal| panic!("{who} cannot connect: {refusal:?}"))
+            .unwrap_or_else(|refusal| panic!("{who} cannot connect: {refusal}"))
     }
 
-    /// The server is to refuse before the upgrade: the HTTP status and the body.
-    pub async fn refused(self) -> (u16, Value) {
-        let who = self.who.clone();
-        match self.attempt().await {
-            Ok(_) => panic!("{who} was let in and should not have been"),
-            Err(Refusal::Http(status, body)) => (status, body),
-            Err(Refusal::Network(error)) => panic!("{who} got no answer: {error}"),
+    /// The server is to refuse before the upgrade. Asked by the HTTP client: the WebSocket one reads no whole answers.
+    pub async fn refused(self) -> Answer {
+        let mut call = self.realm.call("GET", &self.path);
+        for (name, value) in &self.headers {
+            call = call.header(name, value);
         }
+        let handshake = [
+            ("connection", "Upgrade"),
+            ("upgrade", "websocket"),
+            ("sec-websocket-version", "13"),
+            ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+        ];
+        let answer = handshake
+            .into_iter()
+            .fold(call, |call, (name, value)| call.header(name, value))
+            .send()
+            .await;
+        assert_ne!(answer.status, 101, "{} was let in and should not have been", self.who);
+        answer
     }
 
     /// The open tab, or why there is none.
-    pub async fn attempt(self) -> Result<Tab, Refusal> {
+    pub async fn attempt(self) -> Result<Tab, String> {
         let socket = timeout(DEADLINE, self.upgrade())
             .await
             .unwrap_or_else(|_| panic!("{} was not answered within {DEADLINE:?}", self.who))?;
@@ -93,13 +104,13 @@ impl Dial {
                 tab.ready = ready;
                 Ok(tab)
             }
-            None => Err(Refusal::Network(format!("ended before ready\n{}", tab.log.shown()))),
+            None => Err(format!("ended before ready\n{}", tab.log.shown())),
         }
     }
 
     /// The bare connection, for those who read it themselves.
-    pub async fn upgrade(&self) -> Result<WebSocketStream<TcpStream>, Refusal> {
-        let network = |error: std::io::Error| Refusal::Network(error.to_string());
+    pub async fn upgrade(&self) -> Result<WebSocketStream<TcpStream>, String> {
+        let network = |error: std::io::Error| error.to_string();
         let stream = TcpStream::connect(self.realm.host()).await.map_err(network)?;
         stream.set_nodelay(true).map_err(network)?;
         let url = format!("ws://{}{}", self.realm.host(), self.path);
@@ -109,27 +120,8 @@ impl Dial {
                 .headers_mut()
                 .append(*name, value.parse().expect("a header's value"));
         }
-        match client_async(request, stream).await {
-            Ok((socket, _)) => Ok(socket),
-            Err(Error::Http(response)) => Err(Refusal::of(&response)),
-            Err(error) => Err(Refusal::Network(error.to_string())),
-        }
-    }
-}
-
-#[derive(Debug)]
-pub enum Refusal {
-    Http(u16, Value),
-    Network(String),
-}
-
-impl Refusal {
-    fn of(response: &http::Response<Option<Vec<u8>>>) -> Refusal {
-        let body = response.body().as_deref().unwrap_or_default();
-        Refusal::Http(
-            response.status().as_u16(),
-            serde_json::from_slice(body).unwrap_or(Value::Null),
-        )
+        let (socket, _) = client_async(request, stream).await.map_err(|error| error.to_string())?;
+        Ok(socket)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Tokens as an embedding product signs them, and the keys they are signed with.
 
-use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
 use serde_json::{Map, Value, json};
 
 /// What the harness gives every server as `PARLOR_JWT_SECRET`.
@@ -100,6 +100,18 @@ impl Token {
             ..Header::new(algorithm)
         };
         encode(&header, &self.claims, &key).expect("a token can be signed")
+    }
+
+    /// The `exp` of a token that is signed with the harness's secret, expired or not.
+    pub fn expiry(token: &str) -> i64 {
+        let mut validation = Validation::new(Algorithm::HS256);
+        validation.validate_exp = false;
+        validation.validate_aud = false;
+        let key = DecodingKey::from_secret(SECRET.as_bytes());
+        let claims = decode::<Value>(token, &key, &validation)
+            .expect("a token signed with the secret")
+            .claims;
+        claims["exp"].as_i64().expect("exp is a whole number")
     }
 
     fn unsigned(self) -> String {

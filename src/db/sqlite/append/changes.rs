@@ -21,7 +21,7 @@ use crate::{
 /// `changes.kind` of a deletion.
 pub const DELETED: i16 = 0;
 
-impl Turn<'_, '_> {
+impl Turn<'_> {
     pub(super) fn delete(&mut self, id: MessageId, by: &User, moderator: bool, at: Timestamp) -> Decision {
         let Some(row) = self.message(id)? else {
             return Ok(Err(Refusal::NoSuchMessage));
@@ -97,7 +97,6 @@ impl Turn<'_, '_> {
             }
             .execute(self.connection)?;
         }
-        self.pending.flush(self.connection)?;
         let unread_count = unread::count(self.connection, self.key, user, last_read_seq, self.head.seq)?;
         Ok(Ok(Outcome::Read {
             last_read_seq,

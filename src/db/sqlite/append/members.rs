@@ -15,13 +15,13 @@ use crate::{
     domain::{Content, Kind, Role, Timestamp, UserKey, limits},
 };
 
-impl<'b> Turn<'_, 'b> {
+impl Turn<'_> {
     pub(super) fn add_member(
         &mut self,
         user: UserKey,
         role: Role,
         actor: UserKey,
-        note: &'b Content,
+        note: &Content,
         at: Timestamp,
         random: u64,
     ) -> Decision {
@@ -53,7 +53,7 @@ impl<'b> Turn<'_, 'b> {
         user: UserKey,
         heir: Option<UserKey>,
         actor: UserKey,
-        note: &'b Content,
+        note: &Content,
         at: Timestamp,
         random: u64,
     ) -> Decision {
@@ -75,23 +75,50 @@ impl<'b> Turn<'_, 'b> {
         .execute(self.connection)?;
         self.head.members -= 1;
         if let Some(heir) = heir {
-            SetRole {
-                conversation: self.key.0,
-                user: heir.0,
-                role: Role::Owner.code(),
-            }
-            .execute(self.connection)?;
+            self.write_role(heir, Role::Owner)?;
         }
         let id = self.say(seq, actor, note, at, random)?;
         if self.head.members <= 0 {
-            SetDeleted {
-                conversation: self.key.0,
-                at: at.millis(),
-            }
-            .execute(self.connection)?;
-            self.head.deleted = true;
+            self.mark_ended(at)?;
         }
         Ok(Ok(Outcome::Membership { id, seq }))
+    }
+
+    pub(super) fn set_role(
+        &mut self,
+        user: UserKey,
+        role: Role,
+        actor: UserKey,
+        note: &Content,
+        at: Timestamp,
+        random: u64,
+    ) -> Decision {
+        // Whatever the room believed: there is one owner before this change and after it.
+        if self.role(actor)? != Some(Role::Owner) || user == actor {
+            return Ok(Err(Refusal::NotOwner));
+        }
+        if self.role(user)?.is_none() {
+            return Ok(Err(Refusal::NotMember));
+        }
+        let Some(seq) = self.next() else {
+            return Ok(Err(Refusal::Ended));
+        };
+        self.write_role(user, role)?;
+        if role == Role::Owner {
+            self.write_role(actor, Role::Admin)?;
+        }
+        let id = self.say(seq, actor, note, at, random)?;
+        Ok(Ok(Outcome::Membership { id, seq }))
+    }
+
+    fn write_role(&mut self, user: UserKey, role: Role) -> Result<(), StoreError> {
+        SetRole {
+            conversation: self.key.0,
+            user: user.0,
+            role: role.code(),
+        }
+        .execute(self.connection)?;
+        Ok(())
     }
 
     /// What somebody is here.
@@ -138,10 +165,4 @@ statement! {
     /// A member is something else from now on.
     SetRole { conversation: i64 as BigInt, user: i64 as BigInt, role: i16 as SmallInt },
     "UPDATE members SET role = " {role} " WHERE conversation_key = " {conversation} " AND user_key = " {user}
-}
-
-statement! {
-    /// Nobody is left.
-    SetDeleted { conversation: i64 as BigInt, at: i64 as BigInt },
-    "UPDATE conversations SET deleted_at = " {at} " WHERE key = " {conversation}
 }

@@ -1,18 +1,18 @@
 //! The hot path: what a batch of the log becomes in one transaction. Called by the writer, between its BEGIN and COMMIT.
 //! Never commits, never asks who may do what.
 //!
-//! A conversation's counter row is read once and written once a batch; messages are inserted several at a time. See
-//! `docs/decisions/0002-position.md` for what each of it is worth.
+//! A conversation's counter row is read once and written once a batch. See `docs/decisions/0002-position.md` for what the
+//! rest costs.
 
 mod changes;
 mod insert;
 mod members;
 mod send;
+mod settings;
 
 use diesel::{SqliteConnection, prelude::*};
 
 pub use self::changes::DELETED;
-use self::insert::Pending;
 #[cfg(test)]
 pub use self::send::ByClient;
 use super::statement::statement;
@@ -28,19 +28,15 @@ type Decision = Result<Result<Outcome, Refusal>, StoreError>;
 
 /// Applies a batch; the answer is aligned with it. An error means that the caller must roll back.
 pub fn append(connection: &mut SqliteConnection, batch: &[ConversationAppend]) -> Result<Vec<Appended>, StoreError> {
-    let mut pending = Pending::default();
-    let mut answers = Vec::with_capacity(batch.len());
-    for one in batch {
-        answers.push(Turn::begin(connection, &mut pending, one.conversation)?.apply(&one.ops)?);
-    }
-    pending.flush(connection)?;
-    Ok(answers)
+    batch
+        .iter()
+        .map(|one| Turn::begin(connection, one.conversation)?.apply(&one.ops))
+        .collect()
 }
 
 /// One conversation's part of a batch.
-struct Turn<'a, 'b> {
+struct Turn<'a> {
     connection: &'a mut SqliteConnection,
-    pending: &'a mut Pending<'b>,
     key: ConversationKey,
     head: Head,
 }
@@ -55,12 +51,8 @@ struct Head {
     deleted: bool,
 }
 
-impl<'a, 'b> Turn<'a, 'b> {
-    fn begin(
-        connection: &'a mut SqliteConnection,
-        pending: &'a mut Pending<'b>,
-        key: ConversationKey,
-    ) -> Result<Self, StoreError> {
+impl<'a> Turn<'a> {
+    fn begin(connection: &'a mut SqliteConnection, key: ConversationKey) -> Result<Self, StoreError> {
         let row: Option<(i64, i64, i64, i32, bool)> = ReadHead { key: key.0 }.get_result(connection).optional()?;
         let head = match row {
             Some((seq, last_message, active_at, members, deleted)) => Head {
@@ -79,15 +71,10 @@ impl<'a, 'b> Turn<'a, 'b> {
                 deleted: true,
             },
         };
-        Ok(Self {
-            connection,
-            pending,
-            key,
-            head,
-        })
+        Ok(Self { connection, key, head })
     }
 
-    fn apply(mut self, ops: &'b [Op]) -> Result<Appended, StoreError> {
+    fn apply(mut self, ops: &[Op]) -> Result<Appended, StoreError> {
         let before = self.head;
         let mut outcomes = Vec::with_capacity(ops.len());
         for op in ops {
@@ -103,7 +90,7 @@ impl<'a, 'b> Turn<'a, 'b> {
         })
     }
 
-    fn op(&mut self, op: &'b Op) -> Decision {
+    fn op(&mut self, op: &Op) -> Decision {
         match op {
             _ if self.head.deleted => Ok(Err(Refusal::Ended)),
             Op::Send(message) => self.send(message),
@@ -130,6 +117,27 @@ impl<'a, 'b> Turn<'a, 'b> {
                 at,
                 random,
             } => self.remove_member(user.key, *heir, actor.key, note, *at, *random),
+            Op::SetRole {
+                actor,
+                user,
+                role,
+                note,
+                at,
+                random,
+            } => self.set_role(user.key, *role, actor.key, note, *at, *random),
+            Op::Configure {
+                actor,
+                settings,
+                note,
+                at,
+                random,
+            } => self.configure(settings, actor.key, note, *at, *random),
+            Op::End {
+                actor,
+                note,
+                at,
+                random,
+            } => self.end(actor.key, note, *at, *random),
         }
     }
 
@@ -152,9 +160,8 @@ impl<'a, 'b> Turn<'a, 'b> {
         pack(self.key, seq)
     }
 
-    /// The message of this id, if it is in this conversation. Afterwards the table holds everything that was sent so far.
+    /// The message of this id, if it is in this conversation.
     fn message(&mut self, id: MessageId) -> Result<Option<MessageRow>, StoreError> {
-        self.pending.flush(self.connection)?;
         let position = self.position(id.claimed_seq());
         let row: Option<MessageRow> = query::messages::at(position).get_result(self.connection).optional()?;
         Ok(row.filter(|row| row.id.0 == id.0))

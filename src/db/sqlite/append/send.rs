@@ -15,8 +15,8 @@ use crate::{
     domain::{ClientId, Content, ConversationId, Message, MessageId, MessageType, Seq, Timestamp, UserKey},
 };
 
-impl<'b> Turn<'_, 'b> {
-    pub(super) fn send(&mut self, message: &'b NewMessage) -> Decision {
+impl Turn<'_> {
+    pub(super) fn send(&mut self, message: &NewMessage) -> Decision {
         let draft = &message.draft;
         let mut hash = None;
         if let Some(client_id) = &draft.client_id {
@@ -49,7 +49,7 @@ impl<'b> Turn<'_, 'b> {
             reply_to: draft.reply_to.map(|id| Id(id.0)),
             created_at: message.at.millis(),
         };
-        self.pending.push(row, self.connection)?;
+        row.execute(self.connection)?;
         self.take(seq, Some(message.at));
         Ok(Ok(Outcome::Sent { id, seq }))
     }
@@ -59,7 +59,7 @@ impl<'b> Turn<'_, 'b> {
         &mut self,
         seq: Seq,
         actor: UserKey,
-        note: &'b Content,
+        note: &Content,
         at: Timestamp,
         random: u64,
     ) -> Result<MessageId, StoreError> {
@@ -75,7 +75,7 @@ impl<'b> Turn<'_, 'b> {
             reply_to: None,
             created_at: at.millis(),
         };
-        self.pending.push(row, self.connection)?;
+        row.execute(self.connection)?;
         self.take(seq, Some(at));
         Ok(id)
     }
@@ -87,9 +87,6 @@ impl<'b> Turn<'_, 'b> {
         sender: UserKey,
         client_id: &ClientId,
     ) -> Result<Option<MessageRow>, StoreError> {
-        if self.pending.any(|row| row.client_hash == Some(hash)) {
-            self.pending.flush(self.connection)?;
-        }
         let positions: Vec<i64> = ByClient { hash }.load(self.connection)?;
         for position in positions {
             let row: MessageRow = query::messages::at(position).get_result(self.connection)?;
@@ -106,9 +103,6 @@ impl<'b> Turn<'_, 'b> {
     /// Whether a message of this id is in this conversation.
     fn exists(&mut self, id: MessageId) -> Result<bool, StoreError> {
         let position = self.position(id.claimed_seq());
-        if self.pending.any(|row| row.position == position) {
-            return Ok(self.pending.any(|row| row.position == position && row.id.0 == id.0));
-        }
         let there: Option<Id> = IdAt { position }.get_result(self.connection).optional()?;
         Ok(there == Some(Id(id.0)))
     }

@@ -60,15 +60,14 @@ pub fn find_or_create_direct(
 }
 
 pub fn create_group(connection: &mut SqliteConnection, group: &NewGroup) -> Result<Conversation> {
-    let policy = |value: Option<u32>| value.map(|v| i32::try_from(v).unwrap_or(i32::MAX));
     diesel::insert_into(conversations::table)
         .values((
             conversations::id.eq(Id(group.id.0)),
             conversations::kind.eq(Kind::Group.code()),
             conversations::name.eq(&group.name),
-            conversations::max_members.eq(policy(group.max_members)),
-            conversations::retention_seconds.eq(policy(group.retention_seconds)),
-            conversations::slow_mode_seconds.eq(policy(group.slow_mode_seconds)),
+            conversations::max_members.eq(rows::policy(group.max_members)),
+            conversations::retention_seconds.eq(rows::policy(group.retention_seconds)),
+            conversations::slow_mode_seconds.eq(rows::policy(group.slow_mode_seconds)),
             conversations::created_by.eq(group.owner.0),
             conversations::created_at.eq(group.at.millis()),
         ))

@@ -99,6 +99,6 @@ pub fn rows(connection: &mut SqliteConnection, report: &mut Report, progress: &m
             Ok(lines) => lines.into_iter().for_each(|found| report.find(found.line)),
             Err(error) => report.find(format!("{what} cannot be checked: {error}")),
         }
-        progress(format!("{what} are checked"));
+        progress(format!("checked: {what}"));
     }
 }

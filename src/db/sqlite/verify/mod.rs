@@ -47,7 +47,7 @@ impl Report {
     }
 }
 
-/// Looks at the whole file; takes about a second for a million messages. `progress` gets a line now and then. An error
+/// Looks at the whole file, so the time it takes grows with it. `progress` gets a line now and then. An error
 /// means that nothing could be said: no such file, no schema of ours.
 pub fn verify(path: &Path, progress: &mut dyn FnMut(String)) -> Result<Report, OpenError> {
     std::fs::metadata(path).map_err(|error| OpenError::Io {
