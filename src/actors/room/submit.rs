@@ -146,7 +146,7 @@ impl Room {
     /// Refuses what waits for a change to be decided. What comes behind it goes on waiting for it.
     pub(super) fn refuse_deferred(&mut self, why: &ApiError) {
         for waiting in self.deferred.iter_mut().flat_map(|deferred| deferred.drain(..)) {
-            waiting.submit.reply.refuse(why.clone());
+            waiting.reply.refuse(why.clone());
         }
     }
 }
