@@ -203,7 +203,9 @@ impl Local {
         if self.settling() {
             let users = self.users.borrow();
             let strangers = users.keys().filter(|user| !members.contains(*user));
-            self.withdrawn.borrow_mut().extend(strangers.map(|user| (Some(*user), id)));
+            self.withdrawn
+                .borrow_mut()
+                .extend(strangers.map(|user| (Some(*user), id)));
         }
     }
 
