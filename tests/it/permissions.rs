@@ -250,8 +250,6 @@ struct Cast {
     account: String,
 }
 
-/// The column of the group's admin.
-
 impl Cast {
     async fn new() -> Cast {
         let server = Server::start().await;
