@@ -13,6 +13,7 @@ mod users;
 use std::{sync::Arc, time::Duration};
 
 use actix::{Addr, dev::SendError};
+use tokio::time::Instant;
 
 pub use conversations::{
     FoundOrCreated, GroupRequest, conversation_details, create_group, find_or_create_direct, list_conversations,
@@ -91,6 +92,7 @@ async fn ask(node: &Arc<Node>, caller: &Caller, id: ConversationId, request: Req
             by: caller.user.clone(),
             request,
             reply,
+            since: Instant::now(),
         },
     );
     answer.await.unwrap_or_else(|_| Err(ApiError::unavailable()))

@@ -38,17 +38,15 @@ const MAILBOX: usize = 1 << 13;
 /// How often a room looks after itself.
 const TICK: Duration = Duration::from_secs(1);
 
+/// How long a room may load, while everything in its mailbox waits.
+const LOAD_WITHIN: Duration = Duration::from_secs(5);
+
 /// Something submitted, until it is answered.
 struct Pending {
     op: Op,
     /// Taken when it is answered before its time (the store takes too long).
     reply: Option<Reply>,
-    since: Instant,
-}
-
-/// Something submitted that cannot be judged yet.
-struct Deferred {
-    submit: Submit,
+    /// As in [`Submit`].
     since: Instant,
 }
 
@@ -90,7 +88,7 @@ pub struct Room {
     flushing: bool,
     /// A change of the membership, a role or the settings is not decided yet: what comes behind it waits here, since who may
     /// do what depends on it. The same while the room is in doubt: who is a member is what it doubts.
-    deferred: Option<VecDeque<Deferred>>,
+    deferred: Option<VecDeque<Submit>>,
     doubt: Doubt,
     viewers: Viewers,
     recent: Recent,
@@ -135,7 +133,11 @@ impl Room {
                 Some(state) if after_panic => node.relays.ask_all(attach(state)).await,
                 _ => Vec::new(),
             };
-            Ok::<_, StoreError>((state, attached))
+            Ok((state, attached))
+        };
+        let look = async {
+            let late = |_| Err(StoreError::Unavailable("it takes too long to answer".into()));
+            tokio::time::timeout(LOAD_WITHIN, look).await.unwrap_or_else(late)
         };
         ctx.wait(look.into_actor(self).map(|loaded, room, ctx| match loaded {
             Ok((Some(state), attached)) => {
@@ -198,11 +200,11 @@ impl Room {
             }
         }
         if let Some(deferred) = &mut self.deferred {
-            let late = |first: &Deferred| now.duration_since(first.since) >= patience;
+            let late = |first: &Submit| now.duration_since(first.since) >= patience;
             while deferred.front().is_some_and(late)
                 && let Some(first) = deferred.pop_front()
             {
-                first.submit.reply.refuse(ApiError::unavailable());
+                first.reply.refuse(ApiError::unavailable());
             }
         }
         if !self.idle() {

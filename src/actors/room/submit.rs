@@ -6,7 +6,7 @@ use actix::{AsyncContext, Context, Handler, Message};
 use rand::Rng;
 use tokio::time::Instant;
 
-use super::{Deferred, Loaded, Pending, Room, Seat, settings::note};
+use super::{Loaded, Pending, Room, Seat, settings::note};
 use crate::{
     actors::reply::{Answer, Reply},
     db::{NewMessage, Op},
@@ -31,6 +31,8 @@ pub struct Submit {
     pub request: Request,
     /// Where the answer goes.
     pub reply: Reply,
+    /// Since when they wait: the promised time runs from the asking, wherever it waits.
+    pub since: Instant,
 }
 
 /// What may be asked.
@@ -66,8 +68,7 @@ impl Handler<Submit> for Room {
                     .reply
                     .refuse(ApiError::rate_limited(super::TICK.as_millis() as u64));
             } else {
-                let since = self.used;
-                deferred.push_back(Deferred { submit, since });
+                deferred.push_back(submit);
             }
             return;
         }
@@ -107,7 +108,7 @@ impl Room {
                 self.pending.push_back(Pending {
                     op,
                     reply: Some(submit.reply),
-                    since: Instant::now(),
+                    since: submit.since,
                 });
                 self.schedule(ctx);
             }
@@ -133,7 +134,7 @@ impl Room {
         let Some(mut waiting) = self.deferred.take() else {
             return;
         };
-        while let Some(Deferred { submit, .. }) = waiting.pop_front() {
+        while let Some(submit) = waiting.pop_front() {
             self.take_in(submit, ctx);
             if let Some(deferred) = &mut self.deferred {
                 deferred.append(&mut waiting);
@@ -145,7 +146,7 @@ impl Room {
     /// Refuses what waits for a change to be decided. What comes behind it goes on waiting for it.
     pub(super) fn refuse_deferred(&mut self, why: &ApiError) {
         for waiting in self.deferred.iter_mut().flat_map(|deferred| deferred.drain(..)) {
-            waiting.submit.reply.refuse(why.clone());
+            waiting.reply.refuse(why.clone());
         }
     }
 }

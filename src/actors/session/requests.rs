@@ -139,7 +139,13 @@ impl Session {
     ) {
         let reply = self.reply(id, event);
         let by = self.entry.user.borrow().clone();
-        let submit = Submit { by, request, reply };
+        let since = tokio::time::Instant::now();
+        let submit = Submit {
+            by,
+            request,
+            reply,
+            since,
+        };
         if self.local.subscribed(&self.entry, conversation) {
             commands::offer(&self.node.rooms.open(&self.node, conversation), submit);
             return;
