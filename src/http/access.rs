@@ -37,10 +37,8 @@ pub enum Access {
 /// Which of the rate limits a call counts against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pace {
-    /// None: it only reads.
+    /// None: the contract limits messages, logins and the events of sessions.
     Free,
-    /// The one for events: it changes something.
-    Event,
     /// The one for messages.
     Message,
 }
@@ -110,7 +108,6 @@ async fn identify(state: &State, request: &HttpRequest) -> Result<Identity, ApiE
 fn keep_pace(state: &State, pace: Pace, user: UserKey) -> Result<(), ApiError> {
     match pace {
         Pace::Free => Ok(()),
-        Pace::Event => state.node.rates.check_event(user),
         Pace::Message => state.node.rates.check_message(user),
     }
 }

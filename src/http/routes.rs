@@ -55,49 +55,49 @@ macro_rules! routes {
 }
 
 use Access::{Admin, Open, Scraper, User};
-use Pace::{Event, Free, Message};
+use Pace::{Free, Message};
 
 routes! {
     "/api/auth/register" { POST auth::register Open; }
     "/api/auth/login" { POST auth::login Open; }
-    "/api/auth/logout" { POST auth::logout User(Event); }
+    "/api/auth/logout" { POST auth::logout User(Free); }
     "/api/me" {
         GET users::show_me User(Free);
-        PATCH users::update_me User(Event);
+        PATCH users::update_me User(Free);
     }
     "/api/users" { GET users::find_users User(Free); }
     "/api/users/{id}" {
         GET users::show_user User(Free);
-        PUT users::put_user Admin(Event);
+        PUT users::put_user Admin(Free);
     }
     "/api/presence" { GET presence::show_presence User(Free); }
     "/api/conversations" {
         GET conversations::list_conversations User(Free);
-        POST conversations::create_conversation User(Event);
+        POST conversations::create_conversation User(Free);
     }
-    "/api/conversations/find-or-create" { POST conversations::find_or_create User(Event); }
+    "/api/conversations/find-or-create" { POST conversations::find_or_create User(Free); }
     "/api/conversations/{id}" {
         GET conversations::show_conversation User(Free);
-        PATCH settings::update_conversation User(Event);
-        DELETE settings::delete_conversation User(Event);
+        PATCH settings::update_conversation User(Free);
+        DELETE settings::delete_conversation User(Free);
     }
     "/api/conversations/{id}/messages" {
         GET messages::read_history User(Free);
         POST messages::send_message User(Message);
     }
-    "/api/conversations/{id}/messages/{messageId}" { DELETE messages::delete_message User(Event); }
-    "/api/conversations/{id}/read" { POST messages::mark_read User(Event); }
+    "/api/conversations/{id}/messages/{messageId}" { DELETE messages::delete_message User(Free); }
+    "/api/conversations/{id}/read" { POST messages::mark_read User(Free); }
     "/api/conversations/{id}/members" {
         GET members::list_members User(Free);
-        POST members::add_member User(Event);
+        POST members::add_member User(Free);
     }
     "/api/conversations/{id}/members/{userId}" {
-        PATCH members::set_role User(Event);
-        DELETE members::remove_member User(Event);
+        PATCH members::set_role User(Free);
+        DELETE members::remove_member User(Free);
     }
-    "/api/conversations/{id}/leave" { POST members::leave_conversation User(Event); }
+    "/api/conversations/{id}/leave" { POST members::leave_conversation User(Free); }
     "/api/admin/sessions" { GET admin::list_sessions Admin(Free); }
-    "/api/admin/sessions/{id}" { DELETE admin::disconnect_session Admin(Event); }
+    "/api/admin/sessions/{id}" { DELETE admin::disconnect_session Admin(Free); }
     "/api/admin/metrics" { GET admin::show_metrics Admin(Free); }
     "/api/openapi.json" { GET operators::show_openapi Open; }
     "/metrics" { GET operators::show_prometheus Scraper; }

@@ -1,5 +1,4 @@
-//! Roles and settings of a group: given by the owner, and what an admin may. The routes come with a later issue than
-//! groups themselves: each test begins by asking whether the server has them (`permissions::offers`).
+//! Roles and settings of a group: given by the owner, and what an admin may.
 
 use serde_json::json;
 
@@ -7,15 +6,11 @@ use crate::{
     groups::{group, is_gone_for, message_path, roles},
     harness::*,
     messages::pair,
-    permissions::{CONVERSATION, MEMBER, offers},
 };
 
 #[tokio::test]
 async fn the_owner_gives_roles() {
     let g = group().await;
-    if !offers(&g.server, "PATCH", MEMBER).await {
-        return;
-    }
     let stranger = g.server.user("stranger").await;
     let seat = |person: &Person| g.chat.path(&format!("/members/{}", person.id));
     g.ann
@@ -47,9 +42,6 @@ async fn the_owner_gives_roles() {
 #[tokio::test]
 async fn an_admin_removes_members_and_not_the_owner() {
     let g = group().await;
-    if !offers(&g.server, "PATCH", MEMBER).await {
-        return;
-    }
     let seat = |person: &Person| g.chat.path(&format!("/members/{}", person.id));
     g.owner.makes_admin(&g.chat, &g.ann).await;
     g.ann.delete(&seat(&g.owner)).await.refused(403, "FORBIDDEN");
@@ -63,9 +55,6 @@ async fn an_admin_removes_members_and_not_the_owner() {
 #[tokio::test]
 async fn an_admin_deletes_any_message() {
     let g = group().await;
-    if !offers(&g.server, "PATCH", MEMBER).await {
-        return;
-    }
     g.owner.makes_admin(&g.chat, &g.ann).await;
     for author in [&g.ben, &g.owner] {
         let sent = author.posts(&g.chat, "rude").await;
@@ -83,9 +72,6 @@ async fn an_admin_deletes_any_message() {
 #[tokio::test]
 async fn ownership_passes_to_an_admin_before_older_members() {
     let g = group().await;
-    if !offers(&g.server, "PATCH", MEMBER).await {
-        return;
-    }
     let carol = g.server.user("carol").await;
     g.owner.adds(&g.chat, &carol).await;
     g.owner.makes_admin(&g.chat, &carol).await;
@@ -97,9 +83,6 @@ async fn ownership_passes_to_an_admin_before_older_members() {
 #[tokio::test]
 async fn owner_and_admins_rename_a_group() {
     let g = group().await;
-    if !offers(&g.server, "PATCH", CONVERSATION).await || !offers(&g.server, "PATCH", MEMBER).await {
-        return;
-    }
     let ben_tab = g.ben.connect().await;
     let before = g.owner.seq_of(&g.chat).await;
     g.ann
@@ -133,9 +116,6 @@ async fn owner_and_admins_rename_a_group() {
 #[tokio::test]
 async fn the_owner_deletes_a_group() {
     let g = group().await;
-    if !offers(&g.server, "DELETE", CONVERSATION).await {
-        return;
-    }
     let (ann_tab, ben_tab) = (g.ann.connect().await, g.ben.connect().await);
     g.owner.posts(&g.chat, "farewell").await;
     g.ann.delete(&g.chat.path("")).await.refused(403, "FORBIDDEN");
@@ -154,10 +134,7 @@ async fn the_owner_deletes_a_group() {
 
 #[tokio::test]
 async fn a_direct_conversation_has_neither_a_name_nor_an_owner() {
-    let (server, alice, _bob, chat) = pair().await;
-    if !offers(&server, "PATCH", CONVERSATION).await || !offers(&server, "DELETE", CONVERSATION).await {
-        return;
-    }
+    let (_server, alice, _bob, chat) = pair().await;
     alice.delete(&chat.path("")).await.refused(403, "FORBIDDEN");
     alice
         .patch(&chat.path(""), json!({"name": "us"}))
