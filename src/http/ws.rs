@@ -147,6 +147,11 @@ impl Assembly {
         }
     }
 
+    /// Bytes that wait for the rest of their frame or message: bounded by two frames.
+    pub fn held(&self) -> usize {
+        self.partial.len() + self.message.as_ref().map_or(0, Vec::len)
+    }
+
     /// Takes every whole frame off the front; how many bytes that was.
     fn parse(&mut self, bytes: &mut [u8], take: &mut dyn FnMut(Input<'_>) -> bool) -> usize {
         let mut used = 0;
@@ -171,7 +176,9 @@ impl Assembly {
         if !header.masked {
             return Err(CloseCode::ProtocolError);
         }
-        let collected = self.message.as_ref().map_or(0, Vec::len) as u64;
+        // A ping between the fragments of a message is no part of it.
+        let message = self.message.as_ref().filter(|_| !header.opcode.is_control());
+        let collected = message.map_or(0, Vec::len) as u64;
         if header.payload_bytes + collected > limits::FRAME_BYTES as u64 {
             return Err(CloseCode::TooBig);
         }
@@ -333,6 +340,18 @@ mod tests {
         large.extend(client_frame(0x00, &[b'x'; 60_000]));
         large.extend(client_frame(0x00, &[b'x'; 20_000]));
         assert_eq!(inputs(&mut Assembly::default(), &large), ["Violation(TooBig)"]);
+    }
+
+    #[test]
+    fn a_ping_between_the_fragments_of_the_largest_message_is_no_part_of_it() {
+        let mut bytes = client_frame(0x01, &[b'x'; 60_000]);
+        bytes.extend(client_frame(0x00, &[b'x'; 60_000]));
+        bytes.extend(client_frame(0x00, &[b'x'; limits::FRAME_BYTES - 120_000]));
+        bytes.extend(client_frame(0x89, b"still there?"));
+        bytes.extend(client_frame(0x80, b""));
+        let seen = inputs(&mut Assembly::default(), &bytes);
+        assert!(seen[0].starts_with("Ping"), "{}", seen[0]);
+        assert!(seen[1].starts_with("Text"), "{}", &seen[1][..20]);
     }
 
     #[test]
