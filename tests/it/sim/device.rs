@@ -1,13 +1,8 @@
 //! One client of the simulation: its connection, what it hears, what it remembers. Follows the contract's rules for clients
 //! (cursor, `sync`, the same `clientId` until decided) and records every act for the checker. What it wants is in `script`,
-//! how it asks and takes answers in `asks`.
+//! how it asks and takes answers in `asks` and `sends`.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    rc::Rc,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, rc::Rc, sync::Arc, time::Duration};
 
 use bytes::{Buf, BytesMut};
 use indexmap::IndexMap;
@@ -25,56 +20,13 @@ use serde_json::Value;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use super::{
-    asks::{Ask, Pending, Todo},
+    asks::{Ask, Todo},
+    known::{Known, conversation_of, message_of, number, text},
+    sends::Pending,
     socket::{Socket, Up},
     world::World,
 };
-use crate::checker::{Act, Log, Message};
-
-/// What a client knows of a conversation.
-#[derive(Default)]
-pub struct Known {
-    pub member: bool,
-    pub cursor: u64,
-    /// In the middle of a `sync`: live changes wait until its last page, since what was changed late stands on a late page.
-    paging: bool,
-    /// Live changes beyond the cursor, which wait for a `sync`.
-    ahead: BTreeSet<u64>,
-    /// The last live change: a reset that is older sets back behind it.
-    newest: u64,
-    /// Messages it could delete.
-    pub seen: Vec<String>,
-}
-
-impl Known {
-    /// The rule of the cursor.
-    fn follows(&mut self, seq: u64) {
-        self.ahead.insert(seq);
-        self.newest = self.newest.max(seq);
-        self.catches_up();
-    }
-
-    /// Whether something between the cursor and what came live is missing.
-    pub fn misses(&self) -> bool {
-        self.cursor < self.newest
-    }
-
-    pub fn turns_page(&mut self, seq: u64, reset: bool, more: bool) {
-        self.paging = more;
-        self.cursor = if reset { seq } else { self.cursor.max(seq) };
-        self.catches_up();
-    }
-
-    fn catches_up(&mut self) {
-        if self.paging {
-            return;
-        }
-        while let Some(next) = self.ahead.first().copied().filter(|next| *next <= self.cursor + 1) {
-            self.cursor = self.cursor.max(next);
-            self.ahead.remove(&next);
-        }
-    }
-}
+use crate::checker::{Act, Log};
 
 pub struct Device {
     pub world: Rc<World>,
@@ -339,38 +291,4 @@ impl Device {
         self.syncs(mine.map(|(id, _)| *id).collect());
         self.resumes(None);
     }
-}
-
-pub fn message_of(message: &Value) -> Message {
-    let system = message["type"] == "system";
-    Message {
-        id: text(&message["id"]),
-        conversation: text(&message["conversationId"]),
-        seq: number(&message["seq"]),
-        change_seq: number(&message["changeSeq"]),
-        sender: text(&message["sender"]["id"]),
-        client_id: message["clientId"].as_str().map(str::to_owned),
-        // A system message's content is an object.
-        content: (!message["content"].is_null()).then(|| match &message["content"] {
-            Value::String(text) => text.clone(),
-            other => other.to_string(),
-        }),
-        system,
-        created_at: text(&message["createdAt"]),
-    }
-}
-
-pub fn text(value: &Value) -> String {
-    value
-        .as_str()
-        .unwrap_or_else(|| panic!("a text and not {value}"))
-        .to_owned()
-}
-
-pub fn number(value: &Value) -> u64 {
-    value.as_u64().unwrap_or_else(|| panic!("a number and not {value}"))
-}
-
-pub fn conversation_of(data: &Value) -> ConversationId {
-    text(&data["conversationId"]).parse().expect("an id")
 }

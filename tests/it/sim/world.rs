@@ -9,47 +9,32 @@ use std::{
     time::Duration,
 };
 
-use actix::Actor;
-use actix_rt::{Arbiter, System};
+use actix_rt::System;
 use futures_util::future::join_all;
 use parlor::{
-    actors::{
-        Node,
-        janitor::Janitor,
-        node::Settings,
-        persistence::Persistence,
-        presence::{Online, Presence},
-        relay::{Local, Relay, Relays},
-        rooms::Rooms,
-    },
-    auth::{Authenticator, RateLimits, Revoked, Tokens},
-    config::{JwtConfig, Rates},
-    db::{NewGroup, Store},
-    domain::{Clock, ConversationId, Entropy, Member, Role, Timestamp, User, UserId, UserKey},
+    actors::{Node, presence::Online, relay::Local},
+    db::NewGroup,
+    domain::{ConversationId, Member, Role, User, UserId, UserKey},
     metrics::Metrics,
-    protocol::event::Limits,
 };
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use tokio::time::{Instant, sleep};
 
 use super::{
-    device::{Device, message_of},
+    device::Device,
     faults::{Faults, Sabotage},
     history::Chat,
+    known::message_of,
+    node::{self, ROOM_IDLE},
     socket::Socket,
     steward::Steward,
     store::{FakeStore, Memory},
 };
-use crate::checker::{Conversation, End, Log};
+use crate::checker::{Act, Conversation, End, Log};
 
 /// How long the clients play, and how long everything then has to come to rest.
 const PLAY: Duration = Duration::from_secs(5);
 const REST: Duration = Duration::from_secs(45);
-
-/// After how much idleness rooms retire: often within a run.
-const ROOM_IDLE: Duration = Duration::from_secs(1);
-
-const WORKERS: usize = 2;
 
 pub struct World {
     pub node: Arc<Node>,
@@ -97,7 +82,7 @@ async fn play(seed: u64, sabotage: Sabotage) -> Run {
         reset_after: [15, 1000][rng.random_range(0..2)],
     };
     let store = FakeStore::new(memory);
-    let (node, locals) = node(seed, &mut rng, &store).await;
+    let (node, locals) = node::start(seed, &mut rng, &store).await;
     let world = Rc::new(World {
         node,
         locals,
@@ -153,65 +138,6 @@ fn user(number: i64) -> Arc<User> {
         display_name: name.to_owned(),
         avatar_url: None,
     })
-}
-
-async fn node(seed: u64, rng: &mut StdRng, fake: &FakeStore) -> (Arc<Node>, Vec<Rc<Local>>) {
-    let clock = Clock::virtual_from(Timestamp::from_seconds(1_800_000_000));
-    let store: Arc<dyn Store> = Arc::new(fake.clone());
-    let jwt = JwtConfig {
-        secret: Some("a secret of no use outside of the simulation".to_owned()),
-        public_key: None,
-        jwks: None,
-        issuer: None,
-        audience: None,
-        ttl: Duration::from_secs(3600),
-    };
-    let dir = tempfile::tempdir().expect("a directory");
-    let tokens = Arc::new(Tokens::open(&jwt, dir.path(), clock.clone()).expect("tokens"));
-    let revoked = Arc::new(Revoked::load(store.clone(), clock.clone()).await.expect("none"));
-    let per_second = [0, 10][rng.random_range(0..2)];
-    let rates = Rates {
-        messages_per_second: per_second,
-        messages_burst: 2 * per_second,
-        events_per_second: 2 * per_second,
-        logins_per_minute: 0,
-    };
-    let (metrics, relays, here) = (Metrics::default(), Relays::new(WORKERS), Arbiter::current());
-    let (log, counted) = (Box::new(fake.clone()), metrics.clone());
-    let persistence = Persistence::start_in_arbiter(&here, move |_| Persistence::new(log, counted));
-    let presence = Presence::new(relays.clone(), store.clone(), clock.clone(), metrics.clone());
-    let node = Arc::new(Node {
-        id: "simulated".to_owned(),
-        started_at: clock.now(),
-        authenticator: Arc::new(Authenticator::new(
-            tokens,
-            store.clone(),
-            revoked.clone(),
-            clock.clone(),
-        )),
-        store,
-        persistence,
-        presence: Presence::start_in_arbiter(&here, move |_| presence),
-        relays,
-        rooms: Rooms::new(vec![here]),
-        rates: Arc::new(RateLimits::new(&rates)),
-        clock,
-        entropy: Entropy::seeded(seed),
-        metrics,
-        settings: Settings {
-            heartbeat: Duration::from_secs(25),
-            heartbeat_timeout: Duration::from_secs(45),
-            room_idle: ROOM_IDLE,
-            outbox_bytes: [8_000, 1_000_000][rng.random_range(0..2)],
-            limits: Limits::with_rates(rates.messages_per_second, rates.events_per_second),
-        },
-    });
-    let janitor = node.clone();
-    Janitor { node: janitor, revoked }.start();
-    let locals = (0..WORKERS as u16)
-        .map(|worker| Relay::start_on_worker(&node, worker))
-        .collect();
-    (node, locals)
 }
 
 /// Two or three groups from the start, and one to come.
@@ -303,42 +229,23 @@ impl World {
 
     /// Nobody was told of coming and going that did not take place.
     fn events_are_justified(&self, logs: &[Log], end: &End) {
-        use crate::checker::Act;
         for log in logs {
             for (id, conversation) in &end.conversations {
-                let noted = |event: &str| {
-                    let about = |content: &&String| {
-                        content.contains(&format!("\"event\":\"{event}\""))
-                            && content.contains(&format!("\"userId\":\"{}\"", log.user))
-                    };
-                    conversation
-                        .messages
-                        .iter()
-                        .filter(|message| message.system)
-                        .filter_map(|message| message.content.as_ref())
-                        .filter(about)
-                        .count()
-                };
-                let count = |wanted: fn(&Act) -> Option<&String>| {
-                    let acts = log.acts.iter().filter_map(|(_, act)| wanted(act));
-                    acts.filter(|of| *of == id).count()
-                };
-                let removed = count(|act| match act {
-                    Act::Removed { conversation } => Some(conversation),
-                    _ => None,
+                let noted = |event| notes_about(conversation, &log.user, event);
+                let told = |wanted: &Act| log.acts.iter().filter(|(_, act)| act == wanted).count();
+                let added = told(&Act::Added {
+                    conversation: id.clone(),
                 });
-                let added = count(|act| match act {
-                    Act::Added { conversation } => Some(conversation),
-                    _ => None,
+                let removed = told(&Act::Removed {
+                    conversation: id.clone(),
                 });
                 let ended = self.is_ended(id.parse().expect("an id"));
                 // Its end takes it from everybody. One who was there from the start may be told once, when it is made.
-                if removed > noted("member_removed") + noted("member_left") + usize::from(ended)
-                    || added > noted("member_added") + 1
-                {
+                let removals = noted("member_removed") + noted("member_left") + usize::from(ended);
+                if removed > removals || added > noted("member_added") + 1 {
                     let user = &log.user;
                     self.complain(format!(
-                        "{user} was told of {added} additions to {id} and {removed} removals"
+                        "{user} was told of {added} additions to {id}, {removed} removals"
                     ));
                 }
             }
@@ -360,6 +267,16 @@ impl World {
             ));
         }
     }
+}
+
+/// How often the history says that this happened to somebody.
+fn notes_about(conversation: &Conversation, user: &str, event: &str) -> usize {
+    let (event, user) = (format!("\"event\":\"{event}\""), format!("\"userId\":\"{user}\""));
+    let notes = conversation.messages.iter().filter(|message| message.system);
+    let contents = notes.filter_map(|message| message.content.as_ref());
+    contents
+        .filter(|content| content.contains(&event) && content.contains(&user))
+        .count()
 }
 
 fn conversation(chat: &Chat) -> Conversation {
