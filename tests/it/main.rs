@@ -10,6 +10,7 @@ mod checker;
 mod cli;
 mod config;
 mod conversations;
+mod corpus;
 mod drain;
 mod expiry;
 mod failures;

@@ -1,0 +1,30 @@
+//! The seeds of the fuzz targets through the fuzz targets' own checks, so that both stay alive without a nightly compiler.
+
+use std::{fs, path::Path};
+
+#[path = "../../fuzz/checks/envelope.rs"]
+mod envelope;
+#[path = "../../fuzz/checks/frames.rs"]
+mod frames;
+
+fn each_seed_of(target: &str, check: impl Fn(&[u8])) {
+    let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds").join(target);
+    let mut count = 0;
+    for seed in fs::read_dir(seeds).expect("the seeds are there") {
+        let path = seed.expect("a seed").path();
+        println!("{}", path.display());
+        check(&fs::read(&path).expect("a seed can be read"));
+        count += 1;
+    }
+    assert!(count >= 10, "{count} seeds");
+}
+
+#[test]
+fn frames_are_the_same_however_they_are_cut() {
+    each_seed_of("frames", frames::check);
+}
+
+#[test]
+fn envelopes_are_opened_or_refused() {
+    each_seed_of("envelope", envelope::check);
+}
