@@ -28,6 +28,7 @@ mod presence;
 mod rates;
 mod roles;
 mod settings;
+mod sim;
 mod slow;
 mod swarm;
 mod sync;

@@ -300,7 +300,8 @@ impl Handler<Grant> for Relay {
                 // Whoever listens already knows of it.
                 let new = local.subscribe(&entry, grant.conversation);
                 if new && entry.ready.get() {
-                    self.push(&entry, Some(grant.conversation), grant.frame.clone(), ctx);
+                    // A removal does not take it back: answers that stand behind it would come from nowhere.
+                    self.push(&entry, None, grant.frame.clone(), ctx);
                 }
             }
         }

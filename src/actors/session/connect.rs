@@ -61,6 +61,7 @@ pub fn start(node: &Arc<Node>, local: &Rc<Local>, incoming: Incoming) {
             source: Some(source),
             bad_frames: 0,
             too_fast: 0,
+            strangers: Default::default(),
             counted: false,
             client_closed: false,
         }

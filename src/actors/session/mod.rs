@@ -5,8 +5,10 @@
 mod connect;
 mod requests;
 mod source;
+mod submit;
 
 use std::{
+    collections::VecDeque,
     pin::Pin,
     rc::Rc,
     sync::Arc,
@@ -18,6 +20,7 @@ use actix::{Actor, ActorContext, Context, fut::ActorFuture};
 pub use connect::{Incoming, start};
 pub use source::{Input, Source};
 
+use self::submit::Stranger;
 use super::{
     Node,
     outbox::Flushed,
@@ -42,6 +45,8 @@ pub struct Session {
     bad_frames: u32,
     /// Requests in a row that were refused for coming too fast.
     too_fast: u32,
+    /// Requests that wait for the store's word on whether they are a member's, in the order of reading.
+    strangers: VecDeque<Stranger>,
     /// Whether presence knows of it.
     counted: bool,
     /// The client said goodbye first: nothing is to be waited for.

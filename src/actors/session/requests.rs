@@ -8,7 +8,7 @@ use crate::{
     actors::{
         commands::{self, Caller},
         reply::{self, Reply},
-        room::{Request, Submit, Typing},
+        room::{Request, Typing},
     },
     domain::ConversationId,
     protocol::{ApiError, CloseCode, Command, ErrorCode, command, envelope},
@@ -66,7 +66,7 @@ impl Session {
         checked
     }
 
-    fn caller(&self) -> Caller {
+    pub(super) fn caller(&self) -> Caller {
         Caller {
             user: self.entry.user.borrow().clone(),
             admin: self.admin,
@@ -74,7 +74,7 @@ impl Session {
         }
     }
 
-    fn reply(&self, id: Option<i64>, event: &'static str) -> Reply {
+    pub(super) fn reply(&self, id: Option<i64>, event: &'static str) -> Reply {
         self.entry.unanswered.set(self.entry.unanswered.get() + 1);
         Reply::to_session(&self.node, self.entry.at, id, event)
     }
@@ -126,40 +126,6 @@ impl Session {
             }
             Command::Authenticate { token } => self.authenticate(token, id, event, ctx),
         }
-    }
-
-    /// Hands a request to its room. Only a member's goes there at once; for others the store says what is wrong.
-    fn submit(
-        &mut self,
-        conversation: ConversationId,
-        request: Request,
-        id: Option<i64>,
-        event: &'static str,
-        ctx: &mut Context<Self>,
-    ) {
-        let reply = self.reply(id, event);
-        let by = self.entry.user.borrow().clone();
-        let since = tokio::time::Instant::now();
-        let submit = Submit {
-            by,
-            request,
-            reply,
-            since,
-        };
-        if self.local.subscribed(&self.entry, conversation) {
-            commands::offer(&self.node.rooms.open(&self.node, conversation), submit);
-            return;
-        }
-        let (node, caller) = (self.node.clone(), self.caller());
-        ctx.spawn(
-            async move {
-                match commands::require_member(&node, &caller, conversation).await {
-                    Ok(_) => commands::offer(&node.rooms.open(&node, conversation), submit),
-                    Err(error) => submit.reply.refuse(error),
-                }
-            }
-            .into_actor(self),
-        );
     }
 
     fn typing(
