@@ -42,9 +42,8 @@ fn expect_panics() {
     QUIET.call_once(|| {
         let otherwise = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
-            let asked_for = panic
-                .payload_as_str()
-                .is_some_and(|why| why.starts_with("a test asked this"));
+            let why = panic.payload().downcast_ref::<&str>();
+            let asked_for = why.is_some_and(|why| why.starts_with("a test asked this"));
             if !asked_for {
                 otherwise(panic);
             }
