@@ -148,9 +148,10 @@ fn announce(address: std::net::SocketAddr, state: &State) {
     // A closed standard output is no reason not to serve.
     let _ = writeln!(out, "Parlor is listening on http://{address}");
     let _ = writeln!(out, "  data      {}", state.config.data_dir.display());
+    let program = std::env::args().next().unwrap_or_else(|| "parlor".to_owned());
     let _ = writeln!(
         out,
-        "  chat      parlor token alice   gives a token; GET /ws?token=… talks"
+        "  try       {program} token alice   gives a token for ws://{address}/ws?token=…"
     );
     let _ = writeln!(out, "  API       http://{address}/api/openapi.json");
     let _ = writeln!(out, "  stop      Ctrl-C");

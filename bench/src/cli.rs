@@ -33,7 +33,7 @@ pub struct Common {
     /// The server's HS256 secret
     #[arg(long, global = true, env = "PARLOR_JWT_SECRET", hide_env_values = true)]
     pub secret: Option<String>,
-    /// A file with the secret, which goes before --secret: the server's own is <data-dir>/jwt.secret
+    /// A file with the secret, which goes before --secret: the server's own is jwt.secret in its data directory
     #[arg(long, global = true, value_name = "PATH")]
     pub secret_file: Option<PathBuf>,
     /// The server's process: its memory and CPU time are reported

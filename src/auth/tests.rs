@@ -69,6 +69,10 @@ impl Accounts {
     }
 }
 
+fn not_here<T>() -> Result<T, StoreError> {
+    Err(StoreError::Broken("not asked for here".to_owned()))
+}
+
 #[async_trait]
 impl Store for Accounts {
     async fn account(&self, id: &UserId) -> Result<Option<Account>, StoreError> {
@@ -100,34 +104,34 @@ impl Store for Accounts {
         Ok(revoked.iter().filter(|(_, until)| *until > now).cloned().collect())
     }
     fn epoch(&self) -> &str {
-        unimplemented!()
+        "none"
     }
     async fn check(&self) -> Result<(), StoreError> {
-        unimplemented!()
+        not_here()
     }
     fn backend(&self) -> &'static str {
-        unimplemented!()
+        "memory"
     }
     fn pool(&self) -> (u32, u32) {
-        unimplemented!()
+        (0, 0)
     }
     async fn create_account(&self, _: NewAccount) -> Result<Option<Arc<User>>, StoreError> {
-        unimplemented!()
+        not_here()
     }
     async fn credentials(&self, _: &str) -> Result<Option<Credentials>, StoreError> {
-        unimplemented!()
+        not_here()
     }
     async fn set_password(&self, _: &str, _: &str) -> Result<bool, StoreError> {
-        unimplemented!()
+        not_here()
     }
     async fn set_admin(&self, _: &UserId, _: bool) -> Result<bool, StoreError> {
-        unimplemented!()
+        not_here()
     }
     async fn users(&self, _: &[UserId]) -> Result<Vec<Arc<User>>, StoreError> {
-        unimplemented!()
+        not_here()
     }
     async fn search_users(&self, _: &str, _: usize) -> Result<Vec<Arc<User>>, StoreError> {
-        unimplemented!()
+        not_here()
     }
     async fn update_profile(
         &self,
@@ -135,13 +139,13 @@ impl Store for Accounts {
         _: Option<&str>,
         _: Option<Option<&str>>,
     ) -> Result<Arc<User>, StoreError> {
-        unimplemented!()
+        not_here()
     }
     async fn set_last_seen(&self, _: &[(UserKey, Timestamp)]) -> Result<(), StoreError> {
-        unimplemented!()
+        not_here()
     }
     async fn last_seen(&self, _: &[UserId]) -> Result<Vec<(UserId, Option<Timestamp>)>, StoreError> {
-        unimplemented!()
+        not_here()
     }
     async fn find_or_create_direct(
         &self,
@@ -150,32 +154,32 @@ impl Store for Accounts {
         _: ConversationId,
         _: Timestamp,
     ) -> Result<(Conversation, bool), StoreError> {
-        unimplemented!()
+        not_here()
     }
     async fn create_group(&self, _: NewGroup) -> Result<Conversation, StoreError> {
-        unimplemented!()
+        not_here()
     }
     async fn conversation(&self, _: ConversationId) -> Result<Option<Conversation>, StoreError> {
-        unimplemented!()
+        not_here()
     }
     async fn room_state(&self, _: ConversationId) -> Result<Option<RoomState>, StoreError> {
-        unimplemented!()
+        not_here()
     }
     async fn membership(
         &self,
         _: ConversationId,
         _: UserKey,
     ) -> Result<Option<(Conversation, Option<Role>)>, StoreError> {
-        unimplemented!()
+        not_here()
     }
     async fn memberships(&self, _: UserKey) -> Result<Vec<Membership>, StoreError> {
-        unimplemented!()
+        not_here()
     }
     async fn heads(&self, _: &[ConversationKey]) -> Result<Vec<Seq>, StoreError> {
-        unimplemented!()
+        not_here()
     }
     async fn conversation_view(&self, _: ConversationId, _: UserKey) -> Result<Option<ConversationView>, StoreError> {
-        unimplemented!()
+        not_here()
     }
     async fn conversation_list(
         &self,
@@ -183,19 +187,19 @@ impl Store for Accounts {
         _: usize,
         _: Option<ListCursor>,
     ) -> Result<(Vec<ConversationView>, Option<ListCursor>), StoreError> {
-        unimplemented!()
+        not_here()
     }
     async fn members(&self, _: ConversationKey) -> Result<Vec<Member>, StoreError> {
-        unimplemented!()
+        not_here()
     }
     async fn history(&self, _: &Conversation, _: HistoryAt, _: usize) -> Result<Option<History>, StoreError> {
-        unimplemented!()
+        not_here()
     }
     async fn sync(&self, _: &Conversation, _: Seq, _: usize) -> Result<SyncPage, StoreError> {
-        unimplemented!()
+        not_here()
     }
     async fn changes(&self, _: &Conversation, _: Seq, _: usize) -> Result<Vec<Change>, StoreError> {
-        unimplemented!()
+        not_here()
     }
 }
 

@@ -7,7 +7,7 @@ use crate::report::Report;
 /// Members of the rooms of the sending parts.
 const MEMBERS: [usize; 2] = [2, 10];
 /// Sizes of the bursts in the one large room, and how many are under way.
-const BURSTS: [(usize, usize); 2] = [(1, 4), (16, 1)];
+const BURSTS: [(usize, usize); 2] = [(1, 4), (16, 4)];
 
 pub fn run(bench: &Bench, args: &AllArgs, show: &mut dyn FnMut(&Report)) -> Result<Vec<Report>, String> {
     let mut reports = Vec::new();
