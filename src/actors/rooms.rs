@@ -61,13 +61,12 @@ impl Rooms {
         self.open.remove_if(&id, |_, found| found == room);
     }
 
-    /// Rooms whose address is dead although they did not retire.
+    /// Rooms whose address is dead although they did not retire, in an order that a run under a seed repeats.
     pub fn dead(&self) -> Vec<ConversationId> {
-        self.open
-            .iter()
-            .filter(|room| !room.connected())
-            .map(|room| *room.key())
-            .collect()
+        let dead = self.open.iter().filter(|room| !room.connected());
+        let mut dead: Vec<_> = dead.map(|room| *room.key()).collect();
+        dead.sort_unstable();
+        dead
     }
 
     /// Every room in use.
