@@ -2,6 +2,8 @@
 
 /// Longest text message, in Unicode code points after trimming.
 pub const TEXT_CHARS: usize = 2000;
+/// Longest preview of a text in the messages that answer it, in code points.
+pub const QUOTE_CHARS: usize = 140;
 /// Longest `clientId`, in characters.
 pub const CLIENT_ID_CHARS: usize = 64;
 /// Longest user id, in characters.
