@@ -15,7 +15,7 @@ use crate::{
 /// A closed store with a bit of everything: conversation 1 is a group with changes 1 to 6 (4 deletes 2), 2 is direct, 3 is
 /// deleted.
 async fn used() -> std::sync::Arc<TempDir> {
-    let world = World::fresh().await;
+    let world = World::on_sqlite();
     let [ann, bob, cem] = world.users(["ann", "bob", "cem"]).await;
     let room = world.group(&ann, &[&bob]).await;
     world.does(&room, world.send(&ann, named("one", "c-1"))).await.unwrap();
@@ -53,7 +53,7 @@ async fn a_store_that_was_used_is_clean() {
 
 #[tokio::test]
 async fn a_running_store_can_be_verified() {
-    let world = World::fresh().await;
+    let world = World::on_sqlite();
     let ann = world.user("ann").await;
     let room = world.group(&ann, &[]).await;
     world.says(&room, &ann, "hi").await;
@@ -234,7 +234,7 @@ async fn a_torn_page_is_found() {
 
 #[tokio::test]
 async fn findings_are_bounded() {
-    let world = World::fresh().await;
+    let world = World::on_sqlite();
     let ann = world.user("ann").await;
     let room = world.group(&ann, &[]).await;
     world

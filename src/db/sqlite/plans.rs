@@ -8,9 +8,13 @@ use diesel::{
     sqlite::Sqlite,
 };
 
-use super::{append::ByClient, connection, migrations, store};
+use super::{connection, migrations};
 use crate::{
-    db::{query, types::Id},
+    db::{
+        common::{append::ByClient, store},
+        query,
+        types::Id,
+    },
     domain::UserKey,
 };
 

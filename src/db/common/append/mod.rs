@@ -6,19 +6,23 @@
 
 mod changes;
 mod insert;
+mod ledger;
 mod members;
 mod send;
 mod settings;
 
-use diesel::{SqliteConnection, prelude::*};
-
-pub use self::changes::DELETED;
 #[cfg(test)]
 pub use self::send::ByClient;
-use super::statement::statement;
+pub use self::{
+    changes::DELETED,
+    insert::NewRow,
+    ledger::{HeadRow, Ledger},
+};
+use crate::db::run::*;
 use crate::{
     db::{
         Appended, ConversationAppend, Op, Outcome, Refusal, StoreError, position::pack, query, rows, rows::MessageRow,
+        statement::statement,
     },
     domain::{ConversationKey, MessageId, Seq, Timestamp},
 };
@@ -27,7 +31,8 @@ use crate::{
 type Decision = Result<Result<Outcome, Refusal>, StoreError>;
 
 /// Applies a batch; the answer is aligned with it. An error means that the caller must roll back.
-pub fn append(connection: &mut SqliteConnection, batch: &[ConversationAppend]) -> Result<Vec<Appended>, StoreError> {
+pub fn append(connection: &mut impl Ledger, batch: &[ConversationAppend]) -> Result<Vec<Appended>, StoreError> {
+    connection.open_turns(batch)?;
     batch
         .iter()
         .map(|one| Turn::begin(connection, one.conversation)?.apply(&one.ops))
@@ -35,42 +40,53 @@ pub fn append(connection: &mut SqliteConnection, batch: &[ConversationAppend]) -
 }
 
 /// One conversation's part of a batch.
-struct Turn<'a> {
-    connection: &'a mut SqliteConnection,
+struct Turn<'a, C> {
+    connection: &'a mut C,
     key: ConversationKey,
     head: Head,
 }
 
 /// A row of `heads`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Head {
-    seq: Seq,
-    last_message: Seq,
-    active_at: i64,
-    members: i32,
-    deleted: bool,
+pub struct Head {
+    /// The last seq given.
+    pub seq: Seq,
+    /// That of the newest message.
+    pub last_message: Seq,
+    /// When it was last active.
+    pub active_at: i64,
+    /// How many members there are.
+    pub members: i32,
+    /// Whether it is no more.
+    pub deleted: bool,
 }
 
-impl<'a> Turn<'a> {
-    fn begin(connection: &'a mut SqliteConnection, key: ConversationKey) -> Result<Self, StoreError> {
-        let row: Option<(i64, i64, i64, i32, bool)> = ReadHead { key: key.0 }.get_result(connection).optional()?;
-        let head = match row {
-            Some((seq, last_message, active_at, members, deleted)) => Head {
-                seq: rows::seq(seq, key.0)?,
-                last_message: rows::seq(last_message, key.0)?,
-                active_at,
-                members,
-                deleted,
-            },
-            // One that never was is answered like one that is no more.
-            None => Head {
-                seq: Seq(0),
-                last_message: Seq(0),
-                active_at: 0,
-                members: 0,
-                deleted: true,
-            },
-        };
+impl Head {
+    /// One that never was is answered like one that is no more.
+    const NONE: Self = Self {
+        seq: Seq(0),
+        last_message: Seq(0),
+        active_at: 0,
+        members: 0,
+        deleted: true,
+    };
+
+    /// As it was read.
+    pub fn from_row(key: i64, row: HeadRow) -> Result<Self, StoreError> {
+        let (seq, last_message, active_at, members, deleted) = row;
+        Ok(Self {
+            seq: rows::seq(seq, key)?,
+            last_message: rows::seq(last_message, key)?,
+            active_at,
+            members,
+            deleted,
+        })
+    }
+}
+
+impl<'a, C: Ledger> Turn<'a, C> {
+    fn begin(connection: &'a mut C, key: ConversationKey) -> Result<Self, StoreError> {
+        let head = connection.head(key.0)?.unwrap_or(Head::NONE);
         Ok(Self { connection, key, head })
     }
 
@@ -168,15 +184,7 @@ impl<'a> Turn<'a> {
     }
 
     fn write_head(&mut self) -> Result<(), StoreError> {
-        WriteHead {
-            key: self.key.0,
-            seq: i64::from(self.head.seq.0),
-            last_message: i64::from(self.head.last_message.0),
-            active_at: self.head.active_at,
-            members: self.head.members,
-            deleted: self.head.deleted,
-        }
-        .execute(self.connection)?;
+        self.connection.put_head(self.key.0, self.head)?;
         Ok(())
     }
 }
@@ -191,6 +199,19 @@ statement! {
         diesel::sql_types::Bool,
     ),
     "SELECT seq, last_message_seq, active_at, member_count, deleted FROM heads WHERE conversation_key = " {key}
+}
+
+impl WriteHead {
+    fn new(key: i64, head: Head) -> Self {
+        Self {
+            key,
+            seq: i64::from(head.seq.0),
+            last_message: i64::from(head.last_message.0),
+            active_at: head.active_at,
+            members: head.members,
+            deleted: head.deleted,
+        }
+    }
 }
 
 statement! {

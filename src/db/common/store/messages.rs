@@ -1,15 +1,14 @@
 //! History, and what changed: each function is one transaction's work on a connection. Called by the store's methods.
 
-use diesel::{OptionalExtension, SqliteConnection, prelude::*};
-
 use super::conversations::head;
+use crate::db::run::*;
 use crate::{
     db::{
         Change, History, HistoryAt, StoreError, SyncPage,
+        common::append::DELETED,
         position::{pack, unpack},
         query,
         rows::{MessageRow, People, broken},
-        sqlite::append::DELETED,
         types::Id,
     },
     domain::{Conversation, Message, MessageId, Seq, Timestamp, UserId, limits},
@@ -18,7 +17,7 @@ use crate::{
 type Result<T> = std::result::Result<T, StoreError>;
 
 pub fn history(
-    connection: &mut SqliteConnection,
+    connection: &mut impl Db,
     conversation: &Conversation,
     at: HistoryAt,
     limit: usize,
@@ -66,7 +65,7 @@ pub fn history(
 
 /// The last `limit` before a position, or at the end; oldest first, and whether there are more.
 fn before(
-    connection: &mut SqliteConnection,
+    connection: &mut impl Db,
     conversation: &Conversation,
     position: Option<i64>,
     limit: usize,
@@ -82,7 +81,7 @@ fn before(
 
 /// The first `limit` after a position, and whether there are more.
 fn after(
-    connection: &mut SqliteConnection,
+    connection: &mut impl Db,
     conversation: &Conversation,
     position: i64,
     limit: usize,
@@ -94,18 +93,14 @@ fn after(
     Ok((rows, more))
 }
 
-fn find(connection: &mut SqliteConnection, conversation: &Conversation, id: MessageId) -> Result<Option<MessageRow>> {
+fn find(connection: &mut impl Db, conversation: &Conversation, id: MessageId) -> Result<Option<MessageRow>> {
     let position = pack(conversation.key, id.claimed_seq());
     let row: Option<MessageRow> = query::messages::at(position).get_result(connection).optional()?;
     Ok(row.filter(|row| row.id.0 == id.0))
 }
 
 /// The rows as clients see them, with their senders in one query.
-fn messages(
-    connection: &mut SqliteConnection,
-    conversation: &Conversation,
-    rows: Vec<MessageRow>,
-) -> Result<Vec<Message>> {
+fn messages(connection: &mut impl Db, conversation: &Conversation, rows: Vec<MessageRow>) -> Result<Vec<Message>> {
     let mut keys: Vec<i64> = rows.iter().map(|row| row.sender_key).collect();
     keys.sort_unstable();
     keys.dedup();
@@ -115,12 +110,7 @@ fn messages(
         .collect()
 }
 
-pub fn sync(
-    connection: &mut SqliteConnection,
-    conversation: &Conversation,
-    after: Seq,
-    limit: usize,
-) -> Result<SyncPage> {
+pub fn sync(connection: &mut impl Db, conversation: &Conversation, after: Seq, limit: usize) -> Result<SyncPage> {
     let head = head(connection, conversation.key)?;
     if after > head || head.0 - after.0 > limits::SYNC_RESET_AFTER {
         let (rows, _) = before(connection, conversation, None, limits::PAGE_DEFAULT)?;
@@ -136,7 +126,7 @@ pub fn sync(
     // Each of the two is in order of change and has one row more than fits: what is left of both after merging is the page.
     let most = limit as i64 + 1;
     let mut rows: Vec<MessageRow> = query::messages::unchanged_after(low, last, most).load(connection)?;
-    rows.extend(query::messages::changed_after(low, last, most).load::<MessageRow>(connection)?);
+    rows.extend(query::messages::changed_after(low, last, most).load::<MessageRow, _>(connection)?);
     rows.sort_unstable_by_key(|row| row.change_position);
     let has_more = rows.len() > limit;
     rows.truncate(limit);
@@ -155,12 +145,7 @@ pub fn sync(
     })
 }
 
-pub fn changes(
-    connection: &mut SqliteConnection,
-    conversation: &Conversation,
-    after: Seq,
-    limit: usize,
-) -> Result<Vec<Change>> {
+pub fn changes(connection: &mut impl Db, conversation: &Conversation, after: Seq, limit: usize) -> Result<Vec<Change>> {
     let (low, last) = (pack(conversation.key, after), pack(conversation.key, Seq(u32::MAX)));
     let rows: Vec<MessageRow> = query::messages::after(low, last, limit as i64).load(connection)?;
     let others: Vec<(i64, i16, i64, Id, String)> =

@@ -1,6 +1,8 @@
 //! What a conversation is like, and its end.
 
-use diesel::{prelude::*, sql_types::BigInt};
+use super::Ledger;
+use crate::db::run::*;
+use diesel::sql_types::BigInt;
 
 use super::{Decision, Turn};
 use crate::{
@@ -8,12 +10,12 @@ use crate::{
         Outcome, Refusal, StoreError, query,
         rows::{self, ConversationRow},
         schema::conversations,
-        sqlite::statement::statement,
+        statement::statement,
     },
     domain::{Content, Conversation, Settings, Timestamp, UserKey},
 };
 
-impl Turn<'_> {
+impl<C: Ledger> Turn<'_, C> {
     pub(super) fn configure(
         &mut self,
         settings: &Settings,

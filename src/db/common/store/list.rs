@@ -1,14 +1,14 @@
 //! Conversations as one of their members sees them: one page is three statements, however long it is. Called by the
 //! store's methods.
 
+use crate::db::run::*;
 use std::collections::HashMap;
 
 use diesel::{
-    SqliteConnection,
-    prelude::*,
+    QueryResult, Queryable,
     query_builder::{AstPass, Query, QueryFragment, QueryId},
-    sql_types::{BigInt, Integer, Nullable, SmallInt, Text},
-    sqlite::Sqlite,
+    serialize::ToSql,
+    sql_types::{BigInt, HasSqlType, Integer, Nullable, SmallInt, Text},
 };
 
 use super::unread;
@@ -29,7 +29,7 @@ use crate::{
 type Result<T> = std::result::Result<T, StoreError>;
 
 pub fn page(
-    connection: &mut SqliteConnection,
+    connection: &mut impl Db,
     user: UserKey,
     limit: usize,
     cursor: Option<ListCursor>,
@@ -45,7 +45,7 @@ pub fn page(
     Ok((views(connection, user, rows)?, next))
 }
 
-pub fn one(connection: &mut SqliteConnection, id: ConversationId, user: UserKey) -> Result<Option<ConversationView>> {
+pub fn one(connection: &mut impl Db, id: ConversationId, user: UserKey) -> Result<Option<ConversationView>> {
     let Some(conversation) = super::conversations::by_id(connection, id)? else {
         return Ok(None);
     };
@@ -89,7 +89,7 @@ impl ViewRow {
     }
 }
 
-fn views(connection: &mut SqliteConnection, user: UserKey, rows: Vec<ViewRow>) -> Result<Vec<ConversationView>> {
+fn views(connection: &mut impl Db, user: UserKey, rows: Vec<ViewRow>) -> Result<Vec<ConversationView>> {
     let positions = rows.iter().map(ViewRow::last_position).collect::<Result<Vec<_>>>()?;
     let last: Vec<MessageRow> = query::messages::at_each(positions).load(connection)?;
     let mut keys: Vec<i64> = rows.iter().filter_map(|row| row.other(user)).collect();
@@ -190,15 +190,29 @@ impl<const ONE: bool> Views<ONE> {
     }
 }
 
-impl<const ONE: bool> QueryFragment<Sqlite> for Views<ONE> {
-    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
+impl<DB, const ONE: bool> QueryFragment<DB> for Views<ONE>
+where
+    DB: Speaks + HasSqlType<BigInt>,
+    i64: ToSql<BigInt, DB>,
+{
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
         out.push_sql(
             "WITH page AS MATERIALIZED (SELECT c.key, c.id, c.kind, c.name, c.slug, c.invite_code, c.password_hash, c.max_members, \
              c.retention_seconds, c.slow_mode_seconds, c.created_at, c.direct_low, c.direct_high, m.role, \
              m.last_read_seq, h.seq, h.last_message_seq, h.active_at, h.member_count, h.expired_seq, m.user_key FROM members m \
-             CROSS JOIN heads h ON h.conversation_key = m.conversation_key \
-             CROSS JOIN conversations c ON c.key = m.conversation_key WHERE NOT h.deleted AND m.user_key = ",
+             ",
         );
+        // In SQLite CROSS JOIN keeps the order of the tables: from the user's memberships on.
+        out.push_sql(match DB::DIALECT {
+            Dialect::Sqlite => {
+                "CROSS JOIN heads h ON h.conversation_key = m.conversation_key \
+                 CROSS JOIN conversations c ON c.key = m.conversation_key"
+            }
+            Dialect::Postgres => {
+                "JOIN heads h ON h.conversation_key = m.conversation_key JOIN conversations c ON c.key = m.conversation_key"
+            }
+        });
+        out.push_sql(" WHERE NOT h.deleted AND m.user_key = ");
         out.push_bind_param::<BigInt, _>(&self.user)?;
         if ONE {
             out.push_sql(" AND m.conversation_key = ");
@@ -216,21 +230,26 @@ impl<const ONE: bool> QueryFragment<Sqlite> for Views<ONE> {
         out.push_sql(
             ") SELECT key, id, kind, name, slug, invite_code, password_hash, max_members, retention_seconds, slow_mode_seconds, \
              created_at, direct_low, direct_high, role, last_read_seq, seq, last_message_seq, active_at, member_count, expired_seq, \
-             (SELECT count(*) FROM (SELECT 1 FROM messages WHERE position > (page.key << 32) + \
-             max(page.last_read_seq, page.seq - ",
+             (SELECT count(*) FROM (SELECT 1 FROM messages WHERE position > (page.key << 32) + ",
         );
+        out.push_sql(match DB::DIALECT {
+            Dialect::Sqlite => "max",
+            Dialect::Postgres => "greatest",
+        });
+        out.push_sql("(page.last_read_seq, page.seq - ");
         out.push_bind_param::<BigInt, _>(&self.scan)?;
         out.push_sql(
             ") AND position <= (page.key << 32) + page.seq AND sender_key <> page.user_key AND kind <> 3 \
              AND deleted_at IS NULL LIMIT ",
         );
         out.push_bind_param::<BigInt, _>(&self.most)?;
+        // The subqueries have names because PostgreSQL before 16 wants them to.
         out.push_sql(
-            ")), (SELECT count(*) FROM (SELECT 1 FROM mentions WHERE user_key = page.user_key AND position > \
+            ") AS unread), (SELECT count(*) FROM (SELECT 1 FROM mentions WHERE user_key = page.user_key AND position > \
              (page.key << 32) + page.last_read_seq AND position <= (page.key << 32) + page.seq LIMIT ",
         );
         out.push_bind_param::<BigInt, _>(&self.most)?;
-        out.push_sql(")) FROM page ORDER BY active_at DESC, key DESC");
+        out.push_sql(") AS mentioned) FROM page ORDER BY active_at DESC, key DESC");
         Ok(())
     }
 }
@@ -239,4 +258,4 @@ impl<const ONE: bool> Query for Views<ONE> {
     type SqlType = ViewTypes;
 }
 
-impl<C, const ONE: bool> RunQueryDsl<C> for Views<ONE> {}
+impl<C, const ONE: bool> diesel::RunQueryDsl<C> for Views<ONE> {}

@@ -1,6 +1,8 @@
 //! Sending: once for each client id.
 
-use diesel::{prelude::*, sql_types::BigInt};
+use super::Ledger;
+use crate::db::run::*;
+use diesel::sql_types::BigInt;
 
 use super::{Decision, Turn, insert::NewRow};
 use crate::{
@@ -9,13 +11,13 @@ use crate::{
         position::{client_hash, pack},
         query,
         rows::{ConversationRow, MessageRow, People},
-        sqlite::statement::statement,
+        statement::statement,
         types::{Id, UuidType},
     },
     domain::{ClientId, Content, ConversationId, Message, MessageId, MessageType, Seq, Timestamp, UserKey},
 };
 
-impl Turn<'_> {
+impl<C: Ledger> Turn<'_, C> {
     pub(super) fn send(&mut self, message: &NewMessage) -> Decision {
         let draft = &message.draft;
         let mut hash = None;
@@ -49,7 +51,7 @@ impl Turn<'_> {
             reply_to: draft.reply_to.map(|id| Id(id.0)),
             created_at: message.at.millis(),
         };
-        row.execute(self.connection)?;
+        self.connection.put_message(row)?;
         self.take(seq, Some(message.at));
         Ok(Ok(Outcome::Sent { id, seq }))
     }
@@ -75,7 +77,7 @@ impl Turn<'_> {
             reply_to: None,
             created_at: at.millis(),
         };
-        row.execute(self.connection)?;
+        self.connection.put_message(row)?;
         self.take(seq, Some(at));
         Ok(id)
     }
@@ -87,7 +89,7 @@ impl Turn<'_> {
         sender: UserKey,
         client_id: &ClientId,
     ) -> Result<Option<MessageRow>, StoreError> {
-        let positions: Vec<i64> = ByClient { hash }.load(self.connection)?;
+        let positions = self.connection.by_client(hash)?;
         for position in positions {
             let row: MessageRow = query::messages::at(position).get_result(self.connection)?;
             let same = row.position >> 32 == self.key.0

@@ -1,21 +1,23 @@
-//! [`Store`] on one file: reads go to the pool, writes to the writer. What each does is in the file of its noun.
+//! [`Store`] on any database: reads go to its readers, writes to its writer. What each does is in the file of its noun.
 
 mod conversations;
+mod engine;
 mod list;
 mod messages;
 pub mod unread;
 mod users;
 
+use crate::db::run::*;
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use diesel::{RunQueryDsl, connection::SimpleConnection, dsl::sql, sql_types::Integer};
+use diesel::sql_types::Integer;
 
-use super::{readers::Readers, writer::WriterHandle};
+pub use self::engine::Engine;
 use crate::{
     db::{
         Account, Change, Credentials, History, HistoryAt, ListCursor, Membership, NewAccount, NewGroup, RoomState,
-        Store, StoreError, SyncPage, TokenUser,
+        Store, StoreError, SyncPage, TokenUser, statement::statement,
     },
     domain::{
         Conversation, ConversationId, ConversationKey, Member, Role, Seq, Timestamp, User, UserId, UserKey,
@@ -28,17 +30,16 @@ type Result<T> = std::result::Result<T, StoreError>;
 #[cfg(test)]
 pub use self::{list::Views, unread::Count};
 
-/// The store's end of an open file.
-pub struct SqliteStore {
-    readers: Readers,
-    writer: WriterHandle,
+/// The store's end of an open database.
+pub struct Storage<E> {
+    engine: E,
     epoch: String,
 }
 
-impl SqliteStore {
-    /// On these connections; `epoch` is what `meta` says.
-    pub fn new(readers: Readers, writer: WriterHandle, epoch: String) -> Self {
-        Self { readers, writer, epoch }
+impl<E: Engine> Storage<E> {
+    /// On this engine; `epoch` is what `meta` says.
+    pub fn new(engine: E, epoch: String) -> Self {
+        Self { engine, epoch }
     }
 }
 
@@ -46,49 +47,49 @@ impl SqliteStore {
 const FRESH: Duration = Duration::from_secs(1);
 
 #[async_trait]
-impl Store for SqliteStore {
+impl<E: Engine> Store for Storage<E> {
     fn epoch(&self) -> &str {
         &self.epoch
     }
 
     async fn check(&self) -> Result<()> {
-        self.readers
-            .read(|c| Ok(diesel::select(sql::<Integer>("1")).get_result::<i32>(c).map(drop)?))
+        self.engine
+            .read(|c| Ok(One {}.get_result::<i32, _>(c).map(drop)?))
             .await?;
-        if self.writer.committed_within(FRESH) {
+        if self.engine.committed_within(FRESH) {
             return Ok(());
         }
         // Writes a page, so that a full or broken disk shows.
-        self.writer
-            .write(|c| Ok(c.batch_execute("UPDATE meta SET value = value WHERE name = 'epoch'")?))
+        self.engine
+            .write(|c| Ok(c.batch("UPDATE meta SET value = value WHERE name = 'epoch'")?))
             .await
     }
 
     fn backend(&self) -> &'static str {
-        "sqlite"
+        E::NAME
     }
 
     fn pool(&self) -> (u32, u32) {
-        self.readers.state()
+        self.engine.pool()
     }
 
     async fn create_account(&self, account: NewAccount) -> Result<Option<Arc<User>>> {
-        self.writer.write(move |c| users::create(c, &account)).await
+        self.engine.write(move |c| users::create(c, &account)).await
     }
 
     async fn credentials(&self, folded: &str) -> Result<Option<Credentials>> {
         let folded = folded.to_owned();
-        self.readers.read(move |c| users::credentials(c, &folded)).await
+        self.engine.read(move |c| users::credentials(c, &folded)).await
     }
 
     async fn set_password(&self, folded: &str, hash: &str) -> Result<bool> {
         let (folded, hash) = (folded.to_owned(), hash.to_owned());
-        self.writer.write(move |c| users::set_password(c, &folded, &hash)).await
+        self.engine.write(move |c| users::set_password(c, &folded, &hash)).await
     }
 
     async fn set_admin(&self, id: &UserId, admin: bool) -> Result<bool> {
         let id = id.clone();
-        self.writer
+        self.engine
             .write(move |c| users::set_admin(c, id.as_str(), admin))
             .await
     }
@@ -100,22 +101,22 @@ impl Store for SqliteStore {
         {
             return Ok(account);
         }
-        self.writer.write(move |c| users::record(c, &user)).await
+        self.engine.write(move |c| users::record(c, &user)).await
     }
 
     async fn account(&self, id: &UserId) -> Result<Option<Account>> {
         let id = id.clone();
-        self.readers.read(move |c| users::account(c, id.as_str())).await
+        self.engine.read(move |c| users::account(c, id.as_str())).await
     }
 
     async fn users(&self, ids: &[UserId]) -> Result<Vec<Arc<User>>> {
         let ids = ids.to_vec();
-        self.readers.read(move |c| users::by_ids(c, &ids)).await
+        self.engine.read(move |c| users::by_ids(c, &ids)).await
     }
 
     async fn search_users(&self, query: &str, limit: usize) -> Result<Vec<Arc<User>>> {
         let query = query.to_owned();
-        self.readers.read(move |c| users::search(c, &query, limit)).await
+        self.engine.read(move |c| users::search(c, &query, limit)).await
     }
 
     async fn update_profile(
@@ -126,7 +127,7 @@ impl Store for SqliteStore {
     ) -> Result<Arc<User>> {
         let display_name = display_name.map(str::to_owned);
         let avatar_url = avatar_url.map(|url| url.map(str::to_owned));
-        self.writer
+        self.engine
             .write(move |c| {
                 let avatar_url = avatar_url.as_ref().map(Option::as_deref);
                 users::update_profile(c, user, display_name.as_deref(), avatar_url)
@@ -136,21 +137,21 @@ impl Store for SqliteStore {
 
     async fn set_last_seen(&self, seen: &[(UserKey, Timestamp)]) -> Result<()> {
         let seen = seen.to_vec();
-        self.writer.write(move |c| users::set_last_seen(c, &seen)).await
+        self.engine.write(move |c| users::set_last_seen(c, &seen)).await
     }
 
     async fn last_seen(&self, ids: &[UserId]) -> Result<Vec<(UserId, Option<Timestamp>)>> {
         let ids = ids.to_vec();
-        self.readers.read(move |c| users::last_seen(c, &ids)).await
+        self.engine.read(move |c| users::last_seen(c, &ids)).await
     }
 
     async fn revoke_token(&self, jti: &str, expires_at: Timestamp) -> Result<()> {
         let jti = jti.to_owned();
-        self.writer.write(move |c| users::revoke(c, &jti, expires_at)).await
+        self.engine.write(move |c| users::revoke(c, &jti, expires_at)).await
     }
 
     async fn revoked_tokens(&self, now: Timestamp) -> Result<Vec<(String, Timestamp)>> {
-        self.writer.write(move |c| users::revoked(c, now)).await
+        self.engine.write(move |c| users::revoked(c, now)).await
     }
 
     async fn find_or_create_direct(
@@ -161,41 +162,41 @@ impl Store for SqliteStore {
         at: Timestamp,
     ) -> Result<(Conversation, bool)> {
         // Finding costs a read, not a commit.
-        if let Some(found) = self.readers.read(move |c| conversations::direct(c, one, other)).await? {
+        if let Some(found) = self.engine.read(move |c| conversations::direct(c, one, other)).await? {
             return Ok((found, false));
         }
-        self.writer
+        self.engine
             .write(move |c| conversations::find_or_create_direct(c, one, other, id, at))
             .await
     }
 
     async fn create_group(&self, group: NewGroup) -> Result<Conversation> {
-        self.writer.write(move |c| conversations::create_group(c, &group)).await
+        self.engine.write(move |c| conversations::create_group(c, &group)).await
     }
 
     async fn conversation(&self, id: ConversationId) -> Result<Option<Conversation>> {
-        self.readers.read(move |c| conversations::by_id(c, id)).await
+        self.engine.read(move |c| conversations::by_id(c, id)).await
     }
 
     async fn room_state(&self, id: ConversationId) -> Result<Option<RoomState>> {
-        self.readers.read(move |c| conversations::room_state(c, id)).await
+        self.engine.read(move |c| conversations::room_state(c, id)).await
     }
 
     async fn membership(&self, id: ConversationId, user: UserKey) -> Result<Option<(Conversation, Option<Role>)>> {
-        self.readers.read(move |c| conversations::membership(c, id, user)).await
+        self.engine.read(move |c| conversations::membership(c, id, user)).await
     }
 
     async fn memberships(&self, user: UserKey) -> Result<Vec<Membership>> {
-        self.readers.read(move |c| conversations::memberships(c, user)).await
+        self.engine.read(move |c| conversations::memberships(c, user)).await
     }
 
     async fn heads(&self, keys: &[ConversationKey]) -> Result<Vec<Seq>> {
         let keys = keys.to_vec();
-        self.readers.read(move |c| conversations::heads(c, &keys)).await
+        self.engine.read(move |c| conversations::heads(c, &keys)).await
     }
 
     async fn conversation_view(&self, id: ConversationId, user: UserKey) -> Result<Option<ConversationView>> {
-        self.readers.read(move |c| list::one(c, id, user)).await
+        self.engine.read(move |c| list::one(c, id, user)).await
     }
 
     async fn conversation_list(
@@ -204,33 +205,37 @@ impl Store for SqliteStore {
         limit: usize,
         cursor: Option<ListCursor>,
     ) -> Result<(Vec<ConversationView>, Option<ListCursor>)> {
-        self.readers.read(move |c| list::page(c, user, limit, cursor)).await
+        self.engine.read(move |c| list::page(c, user, limit, cursor)).await
     }
 
     async fn members(&self, conversation: ConversationKey) -> Result<Vec<Member>> {
-        self.readers
-            .read(move |c| conversations::members(c, conversation))
-            .await
+        self.engine.read(move |c| conversations::members(c, conversation)).await
     }
 
     async fn history(&self, conversation: &Conversation, at: HistoryAt, limit: usize) -> Result<Option<History>> {
         let conversation = conversation.clone();
-        self.readers
+        self.engine
             .read(move |c| messages::history(c, &conversation, at, limit))
             .await
     }
 
     async fn sync(&self, conversation: &Conversation, after: Seq, limit: usize) -> Result<SyncPage> {
         let conversation = conversation.clone();
-        self.readers
+        self.engine
             .read(move |c| messages::sync(c, &conversation, after, limit))
             .await
     }
 
     async fn changes(&self, conversation: &Conversation, after: Seq, limit: usize) -> Result<Vec<Change>> {
         let conversation = conversation.clone();
-        self.readers
+        self.engine
             .read(move |c| messages::changes(c, &conversation, after, limit))
             .await
     }
+}
+
+statement! {
+    /// Whether somebody answers.
+    One {} -> Integer,
+    "SELECT 1"
 }

@@ -1,6 +1,6 @@
 //! Users and their tokens: each function is one transaction's work on a connection. Called by the store's methods.
 
-use diesel::{OptionalExtension, SqliteConnection, prelude::*};
+use crate::db::run::*;
 use std::sync::Arc;
 
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
 
 type Result<T> = std::result::Result<T, StoreError>;
 
-pub fn create(connection: &mut SqliteConnection, new: &NewAccount) -> Result<Option<Arc<User>>> {
+pub fn create(connection: &mut impl Db, new: &NewAccount) -> Result<Option<Arc<User>>> {
     let taken: Option<AccountRow> = query::users::account_by_login(&new.folded)
         .get_result(connection)
         .optional()?;
@@ -37,7 +37,7 @@ pub fn create(connection: &mut SqliteConnection, new: &NewAccount) -> Result<Opt
     Ok(account(connection, new.id.as_str())?.map(|account| account.user))
 }
 
-pub fn credentials(connection: &mut SqliteConnection, folded: &str) -> Result<Option<Credentials>> {
+pub fn credentials(connection: &mut impl Db, folded: &str) -> Result<Option<Credentials>> {
     let row: Option<AccountRow> = query::users::account_by_login(folded)
         .get_result(connection)
         .optional()?;
@@ -51,21 +51,21 @@ pub fn credentials(connection: &mut SqliteConnection, folded: &str) -> Result<Op
     }))
 }
 
-pub fn set_password(connection: &mut SqliteConnection, folded: &str, hash: &str) -> Result<bool> {
+pub fn set_password(connection: &mut impl Db, folded: &str, hash: &str) -> Result<bool> {
     let changed = diesel::update(users::table.filter(users::login.eq(folded)))
         .set(users::password_hash.eq(hash))
         .execute(connection)?;
     Ok(changed > 0)
 }
 
-pub fn set_admin(connection: &mut SqliteConnection, id: &str, admin: bool) -> Result<bool> {
+pub fn set_admin(connection: &mut impl Db, id: &str, admin: bool) -> Result<bool> {
     let changed = diesel::update(users::table.filter(users::id.eq(id)))
         .set(users::is_admin.eq(admin))
         .execute(connection)?;
     Ok(changed > 0)
 }
 
-pub fn account(connection: &mut SqliteConnection, id: &str) -> Result<Option<Account>> {
+pub fn account(connection: &mut impl Db, id: &str) -> Result<Option<Account>> {
     let row: Option<AccountRow> = query::users::account(id).get_result(connection).optional()?;
     row.map(TryInto::try_into).transpose()
 }
@@ -80,7 +80,7 @@ pub fn is_recorded(account: &Account, token: &TokenUser) -> bool {
             && (token.avatar_url.is_none() || token.avatar_url == user.avatar_url)
 }
 
-pub fn record(connection: &mut SqliteConnection, token: &TokenUser) -> Result<Account> {
+pub fn record(connection: &mut impl Db, token: &TokenUser) -> Result<Account> {
     match account(connection, token.id.as_str())? {
         // Whoever registered here says themselves what they are called.
         Some(account) if is_recorded(&account, token) => return Ok(account),
@@ -117,14 +117,14 @@ pub fn record(connection: &mut SqliteConnection, token: &TokenUser) -> Result<Ac
     account(connection, token.id.as_str())?.ok_or_else(|| broken("a user who was just recorded", 0))
 }
 
-pub fn by_ids(connection: &mut SqliteConnection, ids: &[UserId]) -> Result<Vec<Arc<User>>> {
+pub fn by_ids(connection: &mut impl Db, ids: &[UserId]) -> Result<Vec<Arc<User>>> {
     let ids: Vec<&str> = ids.iter().map(UserId::as_str).collect();
     let rows: Vec<UserRow> = query::users::by_ids(ids).load(connection)?;
     rows.into_iter().map(|row| Ok(Arc::new(row.try_into()?))).collect()
 }
 
 /// The `limit` first by name of those whose name begins with `query` and of those whose display name does, together.
-pub fn search(connection: &mut SqliteConnection, query: &str, limit: usize) -> Result<Vec<Arc<User>>> {
+pub fn search(connection: &mut impl Db, query: &str, limit: usize) -> Result<Vec<Arc<User>>> {
     let from = query.to_lowercase();
     // Every text that begins with `from` is below this.
     let below = format!("{from}\u{10FFFF}");
@@ -147,7 +147,7 @@ pub fn search(connection: &mut SqliteConnection, query: &str, limit: usize) -> R
 }
 
 pub fn update_profile(
-    connection: &mut SqliteConnection,
+    connection: &mut impl Db,
     user: UserKey,
     display_name: Option<&str>,
     avatar_url: Option<Option<&str>>,
@@ -170,7 +170,7 @@ pub fn update_profile(
     Ok(Arc::new(row.try_into()?))
 }
 
-pub fn set_last_seen(connection: &mut SqliteConnection, seen: &[(UserKey, Timestamp)]) -> Result<()> {
+pub fn set_last_seen(connection: &mut impl Db, seen: &[(UserKey, Timestamp)]) -> Result<()> {
     for (user, at) in seen {
         diesel::update(users::table.find(user.0))
             .set(users::last_seen_at.eq(at.millis()))
@@ -179,7 +179,7 @@ pub fn set_last_seen(connection: &mut SqliteConnection, seen: &[(UserKey, Timest
     Ok(())
 }
 
-pub fn last_seen(connection: &mut SqliteConnection, ids: &[UserId]) -> Result<Vec<(UserId, Option<Timestamp>)>> {
+pub fn last_seen(connection: &mut impl Db, ids: &[UserId]) -> Result<Vec<(UserId, Option<Timestamp>)>> {
     let ids: Vec<&str> = ids.iter().map(UserId::as_str).collect();
     let rows: Vec<(String, Option<i64>)> = query::users::last_seen(ids).load(connection)?;
     let rows = rows.into_iter().map(|(id, at)| {
@@ -189,17 +189,20 @@ pub fn last_seen(connection: &mut SqliteConnection, ids: &[UserId]) -> Result<Ve
     rows.collect()
 }
 
-pub fn revoke(connection: &mut SqliteConnection, jti: &str, expires_at: Timestamp) -> Result<()> {
-    diesel::replace_into(revoked_tokens::table)
+pub fn revoke(connection: &mut impl Db, jti: &str, expires_at: Timestamp) -> Result<()> {
+    diesel::insert_into(revoked_tokens::table)
         .values((
             revoked_tokens::jti.eq(jti),
             revoked_tokens::expires_at.eq(expires_at.millis()),
         ))
+        .on_conflict(revoked_tokens::jti)
+        .do_update()
+        .set(revoked_tokens::expires_at.eq(expires_at.millis()))
         .execute(connection)?;
     Ok(())
 }
 
-pub fn revoked(connection: &mut SqliteConnection, now: Timestamp) -> Result<Vec<(String, Timestamp)>> {
+pub fn revoked(connection: &mut impl Db, now: Timestamp) -> Result<Vec<(String, Timestamp)>> {
     diesel::delete(revoked_tokens::table.filter(revoked_tokens::expires_at.le(now.millis()))).execute(connection)?;
     let rows: Vec<(String, i64)> = revoked_tokens::table.load(connection)?;
     Ok(rows

@@ -1,9 +1,8 @@
 //! Deleting, and reading.
 
-use diesel::{
-    prelude::*,
-    sql_types::{BigInt, SmallInt},
-};
+use super::Ledger;
+use crate::db::run::*;
+use diesel::sql_types::{BigInt, SmallInt};
 
 use super::{Decision, Turn};
 use crate::{
@@ -12,8 +11,8 @@ use crate::{
         position::{pack, unpack},
         query,
         rows::{self, People},
-        sqlite::{statement::statement, store::unread},
         types::{Id, UuidType},
+        {common::store::unread, statement::statement},
     },
     domain::{MessageId, MessageType, Seq, Timestamp, User, UserKey},
     protocol::command::ReadUpTo,
@@ -22,7 +21,7 @@ use crate::{
 /// `changes.kind` of a deletion.
 pub const DELETED: i16 = 0;
 
-impl Turn<'_> {
+impl<C: Ledger> Turn<'_, C> {
     pub(super) fn delete(&mut self, id: MessageId, by: &User, moderator: bool, at: Timestamp) -> Decision {
         let Some(row) = self.message(id)? else {
             return Ok(Err(Refusal::NoSuchMessage));

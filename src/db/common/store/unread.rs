@@ -1,9 +1,10 @@
 //! How much somebody has not read. Asked by the log (`mark_read`) and by the lists.
 
-use diesel::{SqliteConnection, prelude::*, sql_types::BigInt};
+use crate::db::run::*;
+use diesel::sql_types::BigInt;
 
 use crate::{
-    db::{StoreError, position::pack, sqlite::statement::statement},
+    db::{StoreError, position::pack, statement::statement},
     domain::{ConversationKey, Seq, UserKey, limits},
 };
 
@@ -15,7 +16,7 @@ pub const SCAN_MAX: u32 = 5 * limits::UNREAD_COUNT_MAX;
 /// Messages of others after `last_read` that are neither deleted nor the system's, at most
 /// [`limits::UNREAD_COUNT_MAX`].
 pub fn count(
-    connection: &mut SqliteConnection,
+    connection: &mut impl Db,
     conversation: ConversationKey,
     user: UserKey,
     last_read: Seq,
@@ -39,5 +40,5 @@ statement! {
     /// As [`count`]; 3 is `MessageType::System`.
     Count { after: i64 as BigInt, last: i64 as BigInt, user: i64 as BigInt, most: i64 as BigInt } -> BigInt,
     "SELECT count(*) FROM (SELECT 1 FROM messages WHERE position > " {after} " AND position <= " {last}
-    " AND sender_key <> " {user} " AND kind <> 3 AND deleted_at IS NULL LIMIT " {most} ")"
+    " AND sender_key <> " {user} " AND kind <> 3 AND deleted_at IS NULL LIMIT " {most} ") AS unread"
 }

@@ -1,6 +1,6 @@
 //! Conversations and their members: each function is one transaction's work on a connection. Called by the store's methods.
 
-use diesel::{OptionalExtension, SqliteConnection, prelude::*};
+use crate::db::run::*;
 use std::{collections::HashMap, sync::Arc};
 
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
 
 type Result<T> = std::result::Result<T, StoreError>;
 
-pub fn by_id(connection: &mut SqliteConnection, id: ConversationId) -> Result<Option<Conversation>> {
+pub fn by_id(connection: &mut impl Db, id: ConversationId) -> Result<Option<Conversation>> {
     let row: Option<ConversationRow> = query::conversations::by_id(Id(id.0))
         .get_result(connection)
         .optional()?;
@@ -25,7 +25,7 @@ pub fn by_id(connection: &mut SqliteConnection, id: ConversationId) -> Result<Op
 }
 
 /// The direct one of two users, in whichever order they are named.
-pub fn direct(connection: &mut SqliteConnection, one: UserKey, other: UserKey) -> Result<Option<Conversation>> {
+pub fn direct(connection: &mut impl Db, one: UserKey, other: UserKey) -> Result<Option<Conversation>> {
     let (low, high) = (one.0.min(other.0), one.0.max(other.0));
     let row: Option<ConversationRow> = query::conversations::direct(low, high)
         .get_result(connection)
@@ -35,7 +35,7 @@ pub fn direct(connection: &mut SqliteConnection, one: UserKey, other: UserKey) -
 
 /// Makes it unless it is there. In the writer's transaction nobody comes in between; true when this call made it.
 pub fn find_or_create_direct(
-    connection: &mut SqliteConnection,
+    connection: &mut impl Db,
     one: UserKey,
     other: UserKey,
     id: ConversationId,
@@ -59,7 +59,7 @@ pub fn find_or_create_direct(
     Ok((made, true))
 }
 
-pub fn create_group(connection: &mut SqliteConnection, group: &NewGroup) -> Result<Conversation> {
+pub fn create_group(connection: &mut impl Db, group: &NewGroup) -> Result<Conversation> {
     diesel::insert_into(conversations::table)
         .values((
             conversations::id.eq(Id(group.id.0)),
@@ -79,7 +79,7 @@ pub fn create_group(connection: &mut SqliteConnection, group: &NewGroup) -> Resu
 
 /// The counter row and the members of a conversation whose row was just inserted.
 fn begin(
-    connection: &mut SqliteConnection,
+    connection: &mut impl Db,
     id: ConversationId,
     people: &[(UserKey, Role)],
     at: Timestamp,
@@ -113,7 +113,7 @@ fn begin(
     Ok(made)
 }
 
-pub fn room_state(connection: &mut SqliteConnection, id: ConversationId) -> Result<Option<RoomState>> {
+pub fn room_state(connection: &mut impl Db, id: ConversationId) -> Result<Option<RoomState>> {
     let Some(conversation) = by_id(connection, id)? else {
         return Ok(None);
     };
@@ -126,7 +126,7 @@ pub fn room_state(connection: &mut SqliteConnection, id: ConversationId) -> Resu
     }))
 }
 
-pub fn members(connection: &mut SqliteConnection, conversation: ConversationKey) -> Result<Vec<Member>> {
+pub fn members(connection: &mut impl Db, conversation: ConversationKey) -> Result<Vec<Member>> {
     let rows: Vec<(UserRow, i16, i64, i64)> = query::conversations::members_of(conversation.0).load(connection)?;
     let members = rows.into_iter().map(|(user, role, joined_at, last_read_seq)| {
         Ok(Member {
@@ -140,7 +140,7 @@ pub fn members(connection: &mut SqliteConnection, conversation: ConversationKey)
 }
 
 pub fn membership(
-    connection: &mut SqliteConnection,
+    connection: &mut impl Db,
     id: ConversationId,
     user: UserKey,
 ) -> Result<Option<(Conversation, Option<Role>)>> {
@@ -154,7 +154,7 @@ pub fn membership(
     Ok(Some((conversation, role)))
 }
 
-pub fn memberships(connection: &mut SqliteConnection, user: UserKey) -> Result<Vec<Membership>> {
+pub fn memberships(connection: &mut impl Db, user: UserKey) -> Result<Vec<Membership>> {
     let rows: Vec<(i64, Id, i16)> = query::conversations::of_user(user.0).load(connection)?;
     let memberships = rows.into_iter().map(|(key, id, kind)| {
         Ok(Membership {
@@ -167,12 +167,12 @@ pub fn memberships(connection: &mut SqliteConnection, user: UserKey) -> Result<V
 }
 
 /// The last seq; 0 of one that does not exist.
-pub fn head(connection: &mut SqliteConnection, key: ConversationKey) -> Result<Seq> {
+pub fn head(connection: &mut impl Db, key: ConversationKey) -> Result<Seq> {
     let seq: Option<i64> = query::conversations::head(key.0).get_result(connection).optional()?;
     rows::seq(seq.unwrap_or(0), key.0)
 }
 
-pub fn heads(connection: &mut SqliteConnection, keys: &[ConversationKey]) -> Result<Vec<Seq>> {
+pub fn heads(connection: &mut impl Db, keys: &[ConversationKey]) -> Result<Vec<Seq>> {
     let mut known = HashMap::with_capacity(keys.len());
     // SQLite takes 32,766 values in one statement.
     for some in keys.chunks(10_000) {

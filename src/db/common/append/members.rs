@@ -1,21 +1,20 @@
 //! Coming and going.
 
-use diesel::{
-    prelude::*,
-    sql_types::{BigInt, SmallInt},
-};
+use super::Ledger;
+use crate::db::run::*;
+use diesel::sql_types::{BigInt, SmallInt};
 
 use super::{Decision, Turn};
 use crate::{
     db::{
         Outcome, Refusal, StoreError, query,
         rows::{self, ConversationRow},
-        sqlite::statement::statement,
+        statement::statement,
     },
     domain::{Content, Kind, Role, Timestamp, UserKey, limits},
 };
 
-impl Turn<'_> {
+impl<C: Ledger> Turn<'_, C> {
     pub(super) fn add_member(
         &mut self,
         user: UserKey,
