@@ -60,7 +60,7 @@ async fn answers_in_flight_arrive_before_the_end() {
     let (mut server, alice, _bob, chat) = pair().await;
     let tab = alice.connect().await;
     tab.sends(&chat, "before").await;
-    let mut store = Store::open(&server.place().data());
+    let mut store = Store::open(server.place());
     store.locks();
     let begin = |number: usize| {
         let data =

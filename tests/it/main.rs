@@ -25,6 +25,8 @@ mod openapi;
 mod operators;
 mod panics;
 mod permissions;
+#[path = "../postgres/mod.rs"]
+mod postgres;
 mod presence;
 mod rates;
 mod roles;
