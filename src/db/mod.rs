@@ -14,6 +14,7 @@ mod schema;
 pub mod sqlite;
 mod statement;
 mod store;
+mod transfer;
 mod types;
 
 pub use append::{Appended, ConversationAppend, Log, LogError, NewMessage, Op, Outcome, Refusal};
@@ -23,3 +24,4 @@ pub use store::{
     Account, Change, Credentials, History, HistoryAt, ListCursor, Membership, NewAccount, NewGroup, RoomState, Store,
     SyncPage, TokenUser,
 };
+pub use transfer::{Carried, TransferError};

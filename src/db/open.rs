@@ -1,9 +1,14 @@
 //! Opening a database, whichever it is: what comes of it, and why it did not. Called by `app` and `cli`, which know of
 //! databases no more than this.
 
-use std::{fmt, path::PathBuf, sync::Arc};
+use std::{
+    fmt,
+    io::{BufRead, Write},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
-use super::{Log, Store, postgres, postgres::PostgresOptions, sqlite, sqlite::SqliteOptions};
+use super::{Carried, Log, Store, TransferError, postgres, postgres::PostgresOptions, sqlite, sqlite::SqliteOptions};
 
 /// Where the data is.
 #[derive(Clone)]
@@ -28,6 +33,13 @@ pub enum Purpose {
     /// nothing yet.
     Tool,
 }
+
+/// Where an export goes.
+pub type Out<'a> = &'a mut (dyn Write + Send);
+/// Where an import comes from.
+pub type In<'a> = &'a mut (dyn BufRead + Send);
+/// Who is told how far it is.
+pub type Progress<'a> = &'a mut (dyn FnMut(String) + Send);
 
 /// An open database: the two seams on it, and the way to close it.
 pub struct Opened {
@@ -96,6 +108,39 @@ impl Location {
                     ..PostgresOptions::new(url)
                 },
             }),
+        }
+    }
+
+    /// Writes everything it holds to `out`; `progress` gets a line now and then. A server may run meanwhile. Blocks.
+    pub fn export(&self, out: Out<'_>, progress: Progress<'_>) -> Result<Carried, TransferError> {
+        match self {
+            Self::Sqlite(path) => sqlite::export(path, out, progress),
+            Self::Postgres(url) => postgres::export(url, out, progress),
+        }
+    }
+
+    /// Puts everything that `input` holds into it; it is made if it is missing, and must be empty. `keep_epoch`: whether
+    /// clients may go on from what they have; by default, if the export was made while no server ran. Blocks.
+    pub fn import(
+        &self,
+        input: In<'_>,
+        keep_epoch: Option<bool>,
+        progress: Progress<'_>,
+    ) -> Result<Carried, TransferError> {
+        match self {
+            Self::Sqlite(path) => sqlite::import(path, input, keep_epoch, progress),
+            Self::Postgres(url) => postgres::import(url, input, keep_epoch, progress),
+        }
+    }
+
+    /// Copies a file as it is at one moment, to `target`, which must not be there. A server may run meanwhile. Blocks.
+    pub fn backup(&self, target: &Path) -> Result<(), OpenError> {
+        match self {
+            Self::Sqlite(path) => sqlite::backup(path, target),
+            Self::Postgres(_) => Err(OpenError::Database(
+                "a PostgreSQL database is backed up with its own tools: pg_dump, or pg_basebackup with archived WAL"
+                    .to_owned(),
+            )),
         }
     }
 

@@ -46,6 +46,9 @@ pub use super::statement::Speaks;
 
 /// A connection inside a transaction. Blocks: it belongs on a thread of its own.
 pub trait Db {
+    /// What is on the other side.
+    const DIALECT: Dialect;
+
     /// Every row of a query.
     fn rows<'q, Q: Loads<'q, U>, U: Send + 'static>(&mut self, query: Q) -> QueryResult<Vec<U>>;
 
@@ -89,6 +92,8 @@ pub trait Run: Sized {
 impl<Q> Run for Q {}
 
 impl Db for SqliteConnection {
+    const DIALECT: Dialect = Dialect::Sqlite;
+
     fn rows<'q, Q: Loads<'q, U>, U: Send + 'static>(&mut self, query: Q) -> QueryResult<Vec<U>> {
         diesel::query_dsl::LoadQuery::internal_load(query, self)?.collect()
     }

@@ -135,7 +135,10 @@ async fn every_route_that_writes_is_answered_in_time_while_the_database_is_locke
 #[tokio::test]
 async fn a_full_disk_refuses_and_keeps_what_it_acknowledged() {
     need_faults();
-    let mut server = Server::on_sqlite().env("PARLOR_FAULT_SQLITE_MAX_PAGES", "300").start().await;
+    let mut server = Server::on_sqlite()
+        .env("PARLOR_FAULT_SQLITE_MAX_PAGES", "300")
+        .start()
+        .await;
     let (alice, bob) = (server.user("alice").await, server.user("bob").await);
     let chat = alice.direct_with(&bob).await;
     let (alice_tab, bob_tab) = (alice.connect().await, bob.connect().await);

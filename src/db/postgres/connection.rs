@@ -24,7 +24,7 @@ use tokio::{runtime::Runtime, time::timeout};
 use super::{append::Turns, target::Target};
 use crate::db::{
     StoreError,
-    run::{Db, Executes, Loads},
+    run::{Db, Dialect, Executes, Loads},
 };
 
 /// How long a statement may take before the connection is given up. The server is told to give up a little earlier, so
@@ -244,6 +244,8 @@ fn is_fatal(error: &Error) -> bool {
 }
 
 impl Db for PgDb {
+    const DIALECT: Dialect = Dialect::Postgres;
+
     fn rows<'q, Q: Loads<'q, U>, U: Send + 'static>(&mut self, query: Q) -> QueryResult<Vec<U>> {
         self.write_turns()?;
         self.ask(async |mut on| {

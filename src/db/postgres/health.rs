@@ -1,6 +1,6 @@
 //! What a database must be like, what it had better be like, and which history it holds. Asked when it is opened.
 
-use diesel::sql_types::{Integer, Text};
+use diesel::sql_types::{Bool, Integer, Text};
 
 use super::{append::WRITE_LOCKED, connection::PgDb};
 use crate::db::{StoreError, open::OpenError, run::*, statement::statement};
@@ -45,6 +45,11 @@ pub fn warn(db: &mut PgDb) {
     for doubt in doubts {
         log::warn!(target: "parlor::db", "the database does not keep what Parlor promises: {doubt}");
     }
+}
+
+/// Whether a server, or another tool of ours, is connected beside us.
+pub fn is_served(db: &mut PgDb) -> Result<bool, StoreError> {
+    Ok(Others {}.get_result(db)?)
 }
 
 /// The epoch, made if there is none. A database that does not go on from where its epoch was made (restored from a dump or
@@ -100,6 +105,13 @@ statement! {
     "SELECT (SELECT system_identifier FROM pg_control_system())::text || '/' || \
      (SELECT timeline_id FROM pg_control_checkpoint())::text || '/' || \
      (SELECT oid FROM pg_database WHERE datname = current_database())::text"
+}
+
+statement! {
+    /// Whether anybody is here who calls themselves as we do.
+    Others {} -> Bool,
+    "SELECT EXISTS (SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() \
+     AND application_name = current_setting('application_name'))"
 }
 
 statement! {

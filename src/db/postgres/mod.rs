@@ -26,9 +26,10 @@ use self::{
     workers::Workers,
 };
 use super::{
-    Appended, ConversationAppend, Log, LogError, StoreError,
+    Appended, Carried, ConversationAppend, Log, LogError, StoreError, TransferError,
     common::store::{Engine, Storage},
-    open::{Closer, OpenError, Opened},
+    open::{Closer, In, OpenError, Opened, Out, Progress},
+    transfer,
 };
 
 /// How to open a database.
@@ -56,6 +57,9 @@ impl PostgresOptions {
     }
 }
 
+/// How long a statement may take that looks at everything.
+const PATIENCE: Duration = Duration::from_secs(24 * 3600);
+
 /// How a read begins: what it sees does not change until it ends.
 const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
@@ -65,9 +69,9 @@ pub fn open(options: &PostgresOptions) -> Result<Opened, OpenError> {
 }
 
 /// Does `work` on a thread of its own: a connection has its own runtime, which cannot begin inside another one.
-fn aside<T: Send>(work: impl FnOnce() -> Result<T, OpenError> + Send) -> Result<T, OpenError> {
+fn aside<T: Send, E: From<OpenError> + Send>(work: impl FnOnce() -> Result<T, E> + Send) -> Result<T, E> {
     thread::scope(|scope| scope.spawn(work).join())
-        .unwrap_or_else(|_| Err(OpenError::Database("opening it ended in a panic".to_owned())))
+        .unwrap_or_else(|_| Err(OpenError::Database("the work on it ended in a panic".to_owned()).into()))
 }
 
 fn open_here(options: &PostgresOptions) -> Result<Opened, OpenError> {
@@ -126,6 +130,38 @@ pub fn migrate(url: &str) -> Result<Vec<String>, OpenError> {
         // A store is whole only with its epoch; a server that opens it finds it made.
         health::epoch(&mut db)?;
         Ok(applied)
+    })
+}
+
+/// Writes everything that the database holds to `out`.
+pub fn export(url: &str, out: Out<'_>, progress: Progress<'_>) -> Result<Carried, TransferError> {
+    aside(|| {
+        let mut db = connect(url)?;
+        let missing = migrations::missing(&mut db)?;
+        if !missing.is_empty() {
+            return Err(OpenError::Pending(missing).into());
+        }
+        db.patient(PATIENCE)?;
+        let at_rest = !health::is_served(&mut db)?;
+        db.transact(SNAPSHOT, |db| transfer::export(db, at_rest, out, progress))
+    })
+}
+
+/// Puts everything that `input` holds into the database.
+pub fn import(
+    url: &str,
+    input: In<'_>,
+    keep_epoch: Option<bool>,
+    progress: Progress<'_>,
+) -> Result<Carried, TransferError> {
+    aside(|| {
+        let mut db = connect(url)?;
+        health::requirements(&mut db)?;
+        migrations::apply(&mut db)?;
+        db.patient(PATIENCE)?;
+        let carried = db.transact(WRITE_LOCKED, |db| transfer::import(db, input, keep_epoch, progress))?;
+        health::epoch(&mut db)?;
+        Ok(carried)
     })
 }
 

@@ -18,14 +18,15 @@ use std::{
 };
 
 use async_trait::async_trait;
-use diesel::SqliteConnection;
+use diesel::{SqliteConnection, connection::SimpleConnection};
 
 use self::{epoch::Sidecar, lock::FileLock, readers::Readers, writer::Writer, writer::WriterHandle};
 pub use super::open::OpenError;
 use super::{
-    Appended, ConversationAppend, Log, LogError, StoreError,
+    Appended, Carried, ConversationAppend, Log, LogError, StoreError, TransferError,
     common::store::{Engine, Storage},
-    open::{Closer, Opened},
+    open::{Closer, In, Opened, Out, Progress},
+    transfer,
 };
 
 /// How to open a file.
@@ -119,6 +120,58 @@ pub fn pending(path: &Path) -> Result<Vec<String>, OpenError> {
 pub fn migrate(path: &Path) -> Result<Vec<String>, OpenError> {
     let _lock = FileLock::take(path)?;
     migrations::migrate(path, Duration::from_secs(4))
+}
+
+/// Writes everything that the file at `path` holds to `out`.
+pub fn export(path: &Path, out: Out<'_>, progress: Progress<'_>) -> Result<Carried, TransferError> {
+    // Held until it is written: no server can begin.
+    let lock = FileLock::take(path);
+    let mut connection = existing(path)?;
+    connection.batch_execute("BEGIN")?;
+    transfer::export(&mut connection, lock.is_ok(), out, progress)
+}
+
+/// Puts everything that `input` holds into the file at `path`.
+pub fn import(
+    path: &Path,
+    input: In<'_>,
+    keep_epoch: Option<bool>,
+    progress: Progress<'_>,
+) -> Result<Carried, TransferError> {
+    let _lock = FileLock::take(path)?;
+    let mut connection = connection::writer(path, Duration::from_secs(4))?;
+    migrations::apply(&mut connection, path)?;
+    connection.batch_execute("BEGIN IMMEDIATE")?;
+    let carried = transfer::import(&mut connection, input, keep_epoch, progress)?;
+    connection.batch_execute("COMMIT")?;
+    epoch::read_or_make(&mut connection)?;
+    connection.batch_execute("PRAGMA wal_checkpoint(TRUNCATE)")?;
+    Ok(carried)
+}
+
+/// Copies the file at `path` as it is at one moment.
+pub fn backup(path: &Path, target: &Path) -> Result<(), OpenError> {
+    if target.exists() {
+        let error = std::io::Error::from(std::io::ErrorKind::AlreadyExists);
+        let path = target.to_owned();
+        return Err(OpenError::Io { path, error });
+    }
+    migrations::copy(&mut existing(path)?, target)
+}
+
+/// A connection to a file that is there and up to date.
+fn existing(path: &Path) -> Result<SqliteConnection, OpenError> {
+    std::fs::metadata(path).map_err(|error| OpenError::Io {
+        path: path.to_owned(),
+        error,
+    })?;
+    let mut connection = connection::plain(path, Duration::from_secs(4))?;
+    let missing = migrations::missing_of_existing(&mut connection)?;
+    if missing.is_empty() {
+        Ok(connection)
+    } else {
+        Err(OpenError::Pending(missing))
+    }
 }
 
 /// The threads with their connections.
