@@ -9,6 +9,7 @@ mod conn;
 mod drive;
 mod envelope;
 mod fault;
+mod generate;
 mod handshake;
 mod history;
 mod measure;
@@ -29,7 +30,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::cli::Cli;
+use crate::cli::{Cli, Scenario};
 use crate::report::{Report, table};
 use crate::scenario::Bench;
 
@@ -38,6 +39,9 @@ const COULD_NOT_RUN: u8 = 2;
 
 fn main() -> ExitCode {
     let Cli { common, scenario } = Cli::parse();
+    if let Scenario::Generate(args) = &scenario {
+        return ended(generate::run(args));
+    }
     let json = common.json;
     let mut show = |report: &Report| match json {
         true => println!("{}", report.json()),
@@ -50,6 +54,13 @@ fn main() -> ExitCode {
             }
             ExitCode::from(u8::from(reports.iter().any(|report| report.failed)))
         }
+        Err(why) => ended(Err(why)),
+    }
+}
+
+fn ended(outcome: Result<(), String>) -> ExitCode {
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
             eprintln!("error: {why}");
             ExitCode::from(COULD_NOT_RUN)

@@ -23,11 +23,13 @@ mod limits;
 mod messages;
 mod openapi;
 mod operators;
+mod outage;
 mod panics;
 mod permissions;
 #[path = "../postgres/mod.rs"]
 mod postgres;
 mod presence;
+mod proxy;
 mod rates;
 mod roles;
 mod settings;

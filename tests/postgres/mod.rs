@@ -5,9 +5,9 @@
 #![allow(dead_code, reason = "each suite uses a part of it")]
 
 use std::{
-    io::{BufRead, BufReader, Read},
+    io::{BufRead, BufReader, Read, Write},
     path::{Path, PathBuf},
-    process::{Child, ChildStdin, Command, Stdio},
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     sync::{
         Mutex, OnceLock,
         atomic::{AtomicU32, Ordering},
@@ -19,23 +19,42 @@ use std::{
 const INSTALL: &str = "these tests start their own PostgreSQL server (14 or newer), whose programs are missing: \
      sudo apt-get install -y postgresql";
 
-/// Waits, in the shell, for the end of its standard input, which is the end of the process that started it.
+/// Starts the server, and obeys what comes over its standard input until that ends, with the process that started it.
 const SCRIPT: &str = r#"
 set -e
 dir=$(mktemp -d "${TMPDIR:-/tmp}/parlor-postgres-XXXXXX")
 trap 'rm -rf "$dir"' EXIT
-"$BIN/initdb" -D "$dir/data" -U parlor --auth=trust --encoding=UTF8 --locale=C --no-sync >"$dir/log" 2>&1 \
-    || { cat "$dir/log" >&2; exit 1; }
-"$BIN/postgres" -D "$dir/data" -k "$dir" -c listen_addresses= -c max_connections=300 $OPTIONS >>"$dir/log" 2>&1 &
-pid=$!
-until "$BIN/pg_isready" -q -h "$dir"; do
-    kill -0 $pid 2>/dev/null || { cat "$dir/log" >&2; exit 1; }
-    sleep 0.05
+fails() { cat "$dir/log" >&2; exit 1; }
+start() {
+    "$BIN/postgres" -D "$dir/data" -k "$dir" -c listen_addresses= -c max_connections=300 $OPTIONS >>"$dir/log" 2>&1 &
+    pid=$!
+    until "$BIN/pg_isready" -q -h "$dir"; do
+        kill -0 $pid 2>/dev/null || fails
+        sleep 0.05
+    done
+}
+end() { kill -$1 $pid 2>/dev/null || true; wait $pid 2>/dev/null || true; }
+if [ -n "$PRIMARY" ]; then
+    "$BIN/pg_basebackup" -h "$PRIMARY" -U parlor -D "$dir/data" -R -c fast >"$dir/log" 2>&1 || fails
+    chmod 700 "$dir/data"
+else
+    "$BIN/initdb" -D "$dir/data" -U parlor --auth=trust --encoding=UTF8 --locale=C --no-sync >"$dir/log" 2>&1 || fails
+fi
+if [ -n "$KEY" ]; then
+    (umask 077; echo "$KEY" >"$dir/data/server.key"; echo "$CERTIFICATE" >"$dir/data/server.crt")
+fi
+if [ -n "$FILE_MAX" ]; then ulimit -f "$FILE_MAX"; fi
+start
+echo "$dir"
+while read -r order; do
+    case $order in
+        stop) end INT ;;
+        crash) end QUIT ;;
+        start) start ;;
+    esac
+    echo done
 done
-echo "$dir $pid"
-cat >/dev/null
-kill -QUIT $pid 2>/dev/null || true
-wait $pid 2>/dev/null || true
+end QUIT
 "#;
 
 /// Whether the tests that run on either database run on PostgreSQL.
@@ -50,10 +69,9 @@ pub fn wanted() -> bool {
 /// A running server. The one of `shared` lives as long as the process; another one ends when it is dropped.
 pub struct Cluster {
     dir: PathBuf,
-    /// The server's process, for tests that end it.
-    pub pid: u32,
     shell: Child,
-    stdin: Option<ChildStdin>,
+    /// Where it takes orders, and where it says that they are done. Closed at the end.
+    orders: Mutex<Option<(ChildStdin, BufReader<ChildStdout>)>>,
     made: AtomicU32,
     template: Mutex<bool>,
 }
@@ -62,38 +80,54 @@ impl Cluster {
     /// The one that the tests of this process share.
     pub fn shared() -> &'static Cluster {
         static SHARED: OnceLock<Cluster> = OnceLock::new();
-        SHARED.get_or_init(|| Cluster::start(""))
+        SHARED.get_or_init(|| Cluster::start("", &[]))
     }
 
-    /// One of one's own, with options (`-c name=value`).
-    pub fn start(options: &str) -> Cluster {
+    /// One of one's own, with options (`-c name=value`), and with variables that the script above knows.
+    pub fn start(options: &str, variables: &[(&str, &str)]) -> Cluster {
         let mut shell = unprivileged("sh");
         shell
             .args(["-c", SCRIPT])
             .current_dir("/")
             .env("BIN", programs())
             .env("OPTIONS", options)
+            .envs(variables.iter().copied())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         let mut shell = shell.spawn().unwrap_or_else(|error| panic!("{shell:?}: {error}"));
-        let stdin = shell.stdin.take();
+        let stdin = shell.stdin.take().expect("piped");
         let mut line = String::new();
         let mut out = BufReader::new(shell.stdout.take().expect("piped"));
         out.read_line(&mut line).expect("its output can be read");
-        let Some((dir, pid)) = line.trim().rsplit_once(' ') else {
+        if line.is_empty() {
             let mut why = String::new();
             let _ = shell.stderr.take().expect("piped").read_to_string(&mut why);
             panic!("PostgreSQL does not start: {why}");
-        };
+        }
         Cluster {
-            dir: PathBuf::from(dir),
-            pid: pid.parse().expect("a process id"),
+            dir: PathBuf::from(line.trim()),
             shell,
-            stdin,
+            orders: Mutex::new(Some((stdin, out))),
             made: AtomicU32::new(0),
             template: Mutex::new(false),
         }
+    }
+
+    /// `stop` politely, `crash` (as a power cut would, for those who are connected), or `start` again; done when this
+    /// returns.
+    pub fn order(&self, what: &str) {
+        let mut orders = self.orders.lock().expect("not poisoned");
+        let (stdin, out) = orders.as_mut().expect("it runs");
+        writeln!(stdin, "{what}").expect("it takes orders");
+        let mut line = String::new();
+        out.read_line(&mut line).expect("its output can be read");
+        assert_eq!(
+            line.trim(),
+            "done",
+            "{what}: {}",
+            std::fs::read_to_string(self.dir.join("log")).unwrap_or_default()
+        );
     }
 
     /// The folder of its socket.
@@ -145,7 +179,7 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        drop(self.stdin.take());
+        drop(self.orders.lock().map(|mut orders| orders.take()));
         let _ = self.shell.wait();
     }
 }
@@ -157,6 +191,10 @@ pub struct Database<'a> {
 }
 
 impl Database<'_> {
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     pub fn url(&self) -> String {
         self.cluster.url(&self.name)
     }

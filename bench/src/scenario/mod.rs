@@ -19,6 +19,7 @@ use crate::world::World;
 mod all;
 mod fanout;
 mod idle;
+mod read;
 mod send;
 
 /// What every scenario needs of the command line.
@@ -41,6 +42,8 @@ impl Bench {
             Scenario::Fanout(args) => fanout::run(self, args)?,
             Scenario::Idle(args) => idle::run(self, args)?,
             Scenario::All(args) => return all::run(self, args, show),
+            Scenario::Read(args) => return read::run(self, args).map(|()| Vec::new()),
+            Scenario::Generate(args) => return crate::generate::run(args).map(|()| Vec::new()),
         };
         show(&report);
         Ok(vec![report])
