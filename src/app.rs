@@ -139,6 +139,7 @@ fn settings(config: &Config) -> Settings {
         room_idle: config.room_idle,
         outbox_bytes: config.outbox_bytes,
         limits: Limits::with_rates(config.rates.messages_per_second, config.rates.events_per_second),
+        reactions: config.reactions.clone(),
     }
 }
 

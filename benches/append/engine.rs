@@ -92,6 +92,7 @@ fn one_batch(from: usize, size: usize, sender: &Arc<User>, rooms: &[Conversation
         let key = rooms[n % rooms.len()];
         let op = Op::Send(Arc::new(NewMessage {
             sender: sender.clone(),
+            mentions: Vec::new(),
             draft: Draft {
                 kind: MessageType::Text,
                 content: Content::text(super::bare::WORDS).expect("words"),

@@ -9,7 +9,7 @@ use super::{persistence::Persistence, presence::Presence, relay::Relays, rooms::
 use crate::{
     auth::{Authenticator, RateLimits},
     db::Store,
-    domain::{Clock, Entropy, Timestamp},
+    domain::{Clock, Entropy, ReactionSet, Timestamp},
     metrics::Metrics,
     protocol::event::Limits,
 };
@@ -57,4 +57,6 @@ pub struct Settings {
     pub outbox_bytes: usize,
     /// What `ready` says about bounds.
     pub limits: Limits,
+    /// What people may react with.
+    pub reactions: ReactionSet,
 }

@@ -13,12 +13,12 @@ use super::*;
 use crate::{
     config::JwtConfig,
     db::{
-        Account, Change, Credentials, History, HistoryAt, ListCursor, Membership, NewAccount, NewGroup, RoomState,
-        Store, StoreError, SyncPage, TokenUser,
+        Account, Change, Credentials, History, HistoryAt, ListCursor, Membership, NewAccount, NewGroup, Receipt,
+        RoomState, Store, StoreError, SyncPage, TokenUser, Version,
     },
     domain::{
-        Clock, Conversation, ConversationId, ConversationKey, Member, Role, Seq, Timestamp, User, UserId, UserKey,
-        conversation::ConversationView,
+        Clock, Conversation, ConversationId, ConversationKey, Member, MessageId, Role, Seq, Timestamp, User, UserId,
+        UserKey, conversation::ConversationView,
     },
     protocol::ErrorCode,
 };
@@ -199,6 +199,12 @@ impl Store for Accounts {
         not_here()
     }
     async fn changes(&self, _: &Conversation, _: Seq, _: usize) -> Result<Vec<Change>, StoreError> {
+        not_here()
+    }
+    async fn receipts(&self, _: &Conversation, _: MessageId) -> Result<Option<Vec<Receipt>>, StoreError> {
+        not_here()
+    }
+    async fn versions(&self, _: &Conversation, _: MessageId) -> Result<Option<Vec<Version>>, StoreError> {
         not_here()
     }
 }

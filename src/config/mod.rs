@@ -15,6 +15,8 @@ mod similar;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
+use crate::domain::ReactionSet;
+
 pub use annotated::annotated;
 pub use load::{Loaded, Sources, load};
 pub use private_dir::make_private_dir;
@@ -57,6 +59,8 @@ pub struct Config {
     pub outbox_bytes: usize,
     /// Most connections at once.
     pub max_connections: usize,
+    /// What people may react with.
+    pub reactions: ReactionSet,
     /// What a scraper shows instead of an admin's token.
     pub metrics_token: Option<String>,
 }
@@ -142,6 +146,7 @@ impl std::fmt::Debug for Config {
             .field("room_idle", &self.room_idle)
             .field("outbox_bytes", &self.outbox_bytes)
             .field("max_connections", &self.max_connections)
+            .field("reactions", &self.reactions)
             .finish_non_exhaustive()
     }
 }

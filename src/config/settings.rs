@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::{Config, JwtConfig, Rates, Registration, origin, parse};
+use crate::domain::ReactionSet;
 
 /// A setting: its names, its default, and how its text becomes a part of `Config`.
 pub struct Setting {
@@ -60,6 +61,7 @@ impl Draft {
                 outbox_bytes: 0,
                 max_connections: 0,
                 metrics_token: None,
+                reactions: ReactionSet::default(),
             },
             rate_limits: false,
         }
@@ -183,6 +185,10 @@ pub const SETTINGS: &[Setting] = &[
     setting!("max_connections", "PARLOR_MAX_CONNECTIONS", "max-connections", "N", "25000",
         "Most connections at once.",
         |d, t| parse::put(&mut d.config.max_connections, parse::number(t, 1..=10_000_000))),
+    setting!("reactions", "PARLOR_REACTIONS", "reactions", "EMOJI",
+        "heart,laugh,fire,sad,thumbsup,thumbsdown,star,question",
+        "What people may react with: names, or emoji themselves, comma separated (or a list in the file).",
+        |d, t| parse::put(&mut d.config.reactions, ReactionSet::parse(t))),
     setting!(secret "metrics_token", "PARLOR_METRICS_TOKEN", "metrics-token", "TOKEN",
         "What a scraper of /metrics shows (Authorization: Bearer) instead of an admin's token.",
         |d, t| parse::put(&mut d.config.metrics_token, parse::optional(t, parse::text))),

@@ -6,7 +6,9 @@ use async_trait::async_trait;
 
 use crate::{
     domain::{
-        Content, ConversationKey, MessageId, Role, Seq, Settings, Timestamp, User, UserId, UserKey, message::Draft,
+        Content, ConversationKey, Emoji, Message, MessageId, Reaction, Role, Seq, Settings, Timestamp, User, UserId,
+        UserKey,
+        message::{Draft, Quote},
     },
     protocol::{ApiError, ErrorCode, command::ReadUpTo},
 };
@@ -63,6 +65,8 @@ pub struct NewMessage {
     pub sender: Arc<User>,
     /// What they wrote.
     pub draft: Draft,
+    /// The members whom it mentions, each once, in the order of the text.
+    pub mentions: Vec<Arc<User>>,
     /// When the room took it in.
     pub at: Timestamp,
     /// What its id is made of besides the time and the seq.
@@ -74,7 +78,33 @@ pub struct NewMessage {
 pub enum Op {
     /// Append a message. Takes a seq.
     Send(Arc<NewMessage>),
-    /// Delete a message softly. Takes a seq, unless it is deleted already.
+    /// Give a text of one's own another content. Takes a seq, unless that is its content already. The former content is kept.
+    Edit {
+        /// Which.
+        message: MessageId,
+        /// Who wants it.
+        by: Arc<User>,
+        /// What it says from now on.
+        content: Content,
+        /// As in [`NewMessage`].
+        mentions: Vec<Arc<User>>,
+        /// When.
+        at: Timestamp,
+    },
+    /// Put a reaction on a message or take one's own away. Takes a seq when that changes something.
+    React {
+        /// Which.
+        message: MessageId,
+        /// Who.
+        by: Arc<User>,
+        /// With what.
+        emoji: Emoji,
+        /// Whether it comes or goes.
+        add: bool,
+        /// When.
+        at: Timestamp,
+    },
+    /// Delete a message softly, with its reactions. Takes a seq, unless it is deleted already.
     Delete {
         /// Which.
         message: MessageId,
@@ -174,7 +204,9 @@ impl Op {
     /// Whether it depends on this op's outcome who may do what behind it, or to what.
     pub fn decides_what_follows(&self) -> bool {
         match self {
-            Self::Send(_) | Self::Delete { .. } | Self::MarkRead { .. } => false,
+            Self::Send(_) | Self::Edit { .. } | Self::React { .. } | Self::Delete { .. } | Self::MarkRead { .. } => {
+                false
+            }
             Self::AddMember { .. }
             | Self::RemoveMember { .. }
             | Self::SetRole { .. }
@@ -193,9 +225,25 @@ pub enum Outcome {
         id: MessageId,
         /// Its position.
         seq: Seq,
+        /// What it answers, as it is now.
+        quote: Option<Box<Quote>>,
     },
-    /// The `client_id` was known and the content is the same: the message as it is now. Nothing was appended.
-    Repeated(Box<crate::domain::Message>),
+    /// The `client_id` was known and what was sent under it is the same: the message as it is now. Nothing was appended.
+    Repeated(Box<Message>),
+    /// The message says what it was to say.
+    Edited {
+        /// As it is now; its `change_seq` is the position of the edit.
+        message: Box<Message>,
+        /// Whether this op changed it.
+        changed: bool,
+    },
+    /// The reaction is there, or is not.
+    Reacted {
+        /// The position of the change, if this op changed something.
+        seq: Option<Seq>,
+        /// All of the message's reactions now.
+        reactions: Vec<Reaction>,
+    },
     /// The message is deleted, by the change at `seq`.
     Deleted {
         /// The position of the deletion.
@@ -223,18 +271,28 @@ pub enum Outcome {
         moved: bool,
         /// Messages of others after it: as `ConversationView::unread_count`.
         unread_count: u32,
+        /// As `ConversationView::mention_count`.
+        mention_count: u32,
     },
 }
 
 /// Why an op was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
-    /// The `client_id` stands for another content.
+    /// The `client_id` stands for another content, or for an answer to another message.
     OtherContent,
     /// There is no such message in this conversation.
     NoSuchMessage,
     /// It is somebody else's message, or the server's.
     NotYours,
+    /// It is deleted.
+    Deleted,
+    /// It is no text.
+    NoText,
+    /// It is the server's.
+    SystemMessage,
+    /// It has as many reactions as it may.
+    TooManyReactions,
     /// The message it answers is not in this conversation.
     NoSuchReply,
     /// They are a member already.
@@ -257,6 +315,12 @@ impl From<Refusal> for ApiError {
             Refusal::OtherContent => Self::new(ErrorCode::Conflict, "this clientId was used for another message"),
             Refusal::NoSuchMessage => Self::not_found("message"),
             Refusal::NotYours => Self::new(ErrorCode::Forbidden, "this message is not yours to change"),
+            Refusal::Deleted => Self::new(ErrorCode::Conflict, "this message is deleted"),
+            Refusal::NoText => Self::new(ErrorCode::Forbidden, "only a text can be edited"),
+            Refusal::SystemMessage => Self::new(ErrorCode::Forbidden, "what the server says takes no reactions"),
+            Refusal::TooManyReactions => {
+                Self::new(ErrorCode::LimitReached, "this message has as many reactions as it may")
+            }
             Refusal::NoSuchReply => Self::not_found("message to reply to"),
             Refusal::AlreadyMember => Self::new(ErrorCode::Conflict, "this user is a member already"),
             Refusal::NotMember => Self::new(ErrorCode::NotFound, "this user is not a member"),

@@ -14,6 +14,6 @@ mod types;
 pub use append::{Appended, ConversationAppend, Log, LogError, NewMessage, Op, Outcome, Refusal};
 pub use error::StoreError;
 pub use store::{
-    Account, Change, Credentials, History, HistoryAt, ListCursor, Membership, NewAccount, NewGroup, RoomState, Store,
-    SyncPage, TokenUser,
+    Account, Change, Credentials, History, HistoryAt, ListCursor, Membership, NewAccount, NewGroup, Receipt, RoomState,
+    Store, SyncPage, TokenUser, Version,
 };

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 
 use super::StoreError;
 use crate::domain::{
-    Conversation, ConversationId, ConversationKey, Kind, Member, Message, MessageId, Role, Seq, Timestamp, User,
-    UserId, UserKey, conversation::ConversationView,
+    Content, Conversation, ConversationId, ConversationKey, Kind, Member, Message, MessageId, Reaction, Role, Seq,
+    Timestamp, User, UserId, UserKey, conversation::ConversationView,
 };
 
 /// Everything but the log.
@@ -115,6 +115,20 @@ pub trait Store: Send + Sync {
     /// Every change after `after`, one by one in the order of seq, at most `limit`: what a room broadcasts when it has
     /// reason to doubt that it did.
     async fn changes(&self, conversation: &Conversation, after: Seq, limit: usize) -> Result<Vec<Change>, StoreError>;
+    /// Who has read a message: the members but its sender who were members when it was sent and whose cursor has reached it,
+    /// each with when it first did; the first of them first. `Ok(None)`: it is not in this conversation.
+    async fn receipts(
+        &self,
+        conversation: &Conversation,
+        message: MessageId,
+    ) -> Result<Option<Vec<Receipt>>, StoreError>;
+    /// All that a message has said, oldest first, its last content (also of a deleted one) last. `Ok(None)`: it is not in this
+    /// conversation.
+    async fn versions(
+        &self,
+        conversation: &Conversation,
+        message: MessageId,
+    ) -> Result<Option<Vec<Version>>, StoreError>;
 }
 
 /// Somebody who registers.
@@ -262,7 +276,7 @@ pub struct SyncPage {
     pub reset: bool,
 }
 
-/// One durable change, to be told again.
+/// One durable change, to be told again. One of a message whose row is gone is told as its deletion.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Change {
     /// A message was appended; here in its latest form.
@@ -278,6 +292,40 @@ pub enum Change {
         /// By whom.
         by: UserId,
     },
+    /// A message was edited; here in its latest form.
+    Edited {
+        /// The change's position.
+        seq: Seq,
+        /// The message.
+        message: Box<Message>,
+    },
+    /// Somebody reacted, or no longer does.
+    Reacted {
+        /// The change's position.
+        seq: Seq,
+        /// To which message.
+        message: MessageId,
+        /// Its reactions in their latest form.
+        reactions: Vec<Reaction>,
+    },
+}
+
+/// That somebody has read a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receipt {
+    /// Who.
+    pub user: Arc<User>,
+    /// When their cursor first reached it.
+    pub at: Timestamp,
+}
+
+/// What a message said for a time.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Version {
+    /// What it said.
+    pub content: Content,
+    /// Since when.
+    pub written_at: Timestamp,
 }
 
 impl Change {
@@ -285,7 +333,7 @@ impl Change {
     pub fn seq(&self) -> Seq {
         match self {
             Self::Sent(message) => message.seq,
-            Self::Deleted { seq, .. } => *seq,
+            Self::Deleted { seq, .. } | Self::Edited { seq, .. } | Self::Reacted { seq, .. } => *seq,
         }
     }
 }

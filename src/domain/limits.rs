@@ -4,6 +4,14 @@
 pub const TEXT_CHARS: usize = 2000;
 /// Longest preview of a text in the messages that answer it, in code points.
 pub const QUOTE_CHARS: usize = 140;
+/// Members that one message may mention; the names behind them are words like others.
+pub const MENTIONS: usize = 50;
+/// Reactions that a message may have, of all users and emoji.
+pub const REACTIONS: usize = 1000;
+/// Longest name of an emoji of the configured set, in characters, and longest emoji that is its own name, in code points.
+pub const EMOJI_CHARS: (usize, usize) = (32, 16);
+/// Most emoji that the configured set may have.
+pub const EMOJI: usize = 100;
 /// Longest `clientId`, in characters.
 pub const CLIENT_ID_CHARS: usize = 64;
 /// Longest user id, in characters.

@@ -69,6 +69,13 @@ impl Content {
         Ok(Self::Text(text.into()))
     }
 
+    /// The same from a JSON string.
+    pub fn text_json(json: &RawValue) -> Result<Self, Invalid> {
+        let text: std::borrow::Cow<'_, str> =
+            serde_json::from_str(json.get()).map_err(|_| Invalid::new("content", "must be a string"))?;
+        Self::text(&text)
+    }
+
     /// The content as the store keeps it.
     pub fn as_str(&self) -> &str {
         match self {
@@ -164,6 +171,24 @@ pub struct Quote {
     pub preview: Option<String>,
 }
 
+impl Quote {
+    /// Of a message that is not deleted; `content` is what the store keeps of it, or the beginning of that.
+    pub fn new(id: MessageId, seq: Seq, kind: MessageType, sender: Arc<User>, content: &str) -> Self {
+        let preview = match kind {
+            MessageType::Text => Some(content.chars().take(limits::QUOTE_CHARS).collect()),
+            MessageType::Image => Some(content.to_owned()),
+            MessageType::Drawing | MessageType::System => None,
+        };
+        Self {
+            id,
+            seq,
+            kind,
+            sender,
+            preview,
+        }
+    }
+}
+
 /// A message in its latest form.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -229,11 +254,9 @@ impl Draft {
             "drawing" | "image" => return Err(Invalid::new("type", "this server takes text messages only")),
             _ => return Err(Invalid::new("type", "must be text, drawing or image")),
         }
-        let text: std::borrow::Cow<'_, str> =
-            serde_json::from_str(content.get()).map_err(|_| Invalid::new("content", "must be a string"))?;
         Ok(Self {
             kind: MessageType::Text,
-            content: Content::text(&text)?,
+            content: Content::text_json(content)?,
             client_id: client_id.map(ClientId::parse).transpose()?,
             reply_to: reply_to
                 .map(|id| MessageId::from_str(id).map_err(|_| Invalid::new("replyToId", "must be a UUID")))

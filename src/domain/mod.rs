@@ -6,9 +6,11 @@ pub mod conversation;
 pub mod ids;
 pub mod invalid;
 pub mod limits;
+pub mod mention;
 pub mod message;
 pub mod names;
 pub mod permission;
+pub mod reaction;
 pub mod user;
 
 pub use clock::{Clock, Entropy, Timestamp};
@@ -17,4 +19,5 @@ pub use ids::{ConversationId, ConversationKey, MessageId, Seq, SessionId, UserId
 pub use invalid::Invalid;
 pub use message::{Content, Message, MessageType, Reaction};
 pub use names::{ClientId, ConversationName, DisplayName, Password, Username};
+pub use reaction::{Emoji, ReactionSet};
 pub use user::User;

@@ -8,6 +8,10 @@ use super::{Kind, Role};
 pub enum Action {
     /// Send a message.
     Send,
+    /// Edit a message of one's own.
+    Edit,
+    /// Put a reaction on a message, or take one's own away.
+    React,
     /// Delete a message of one's own.
     DeleteOwn,
     /// Delete somebody else's message.
@@ -30,7 +34,7 @@ pub enum Action {
 pub fn allowed(kind: Kind, role: Role, action: Action) -> Result<(), &'static str> {
     let moderator = role >= Role::Admin;
     match (action, kind) {
-        (Action::Send | Action::DeleteOwn, _) => Ok(()),
+        (Action::Send | Action::Edit | Action::React | Action::DeleteOwn, _) => Ok(()),
         (Action::DeleteOthers, Kind::Direct) => Err("a direct conversation has no moderators"),
         (Action::DeleteOthers, _) if moderator => Ok(()),
         (Action::DeleteOthers, _) => Err("only the owner and admins delete messages of others"),
@@ -66,6 +70,8 @@ mod tests {
         use Action::*;
         let everywhere = [
             (Send, [true, true, true]),
+            (Edit, [true, true, true]),
+            (React, [true, true, true]),
             (DeleteOwn, [true, true, true]),
             (DeleteOthers, [false, true, true]),
             (AddMember, [false, true, true]),
@@ -88,7 +94,7 @@ mod tests {
                         "{action:?} as {role:?} in {kind:?}"
                     );
                 }
-                let direct = matches!(action, Send | DeleteOwn);
+                let direct = matches!(action, Send | Edit | React | DeleteOwn);
                 assert_eq!(
                     allowed(Kind::Direct, role, action).is_ok(),
                     direct,

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::ErrorCode;
 use crate::domain::{
-    ConversationId, Message, MessageId, Seq, SessionId, Timestamp, User, UserId,
+    ConversationId, Emoji, Message, MessageId, Reaction, Seq, SessionId, Timestamp, User, UserId,
     conversation::{ConversationView, SharedView},
     limits,
 };
@@ -28,9 +28,23 @@ pub enum Event<'a> {
         server_time: Timestamp,
         heartbeat_seconds: u64,
         limits: Limits,
+        reactions: &'a [Emoji],
     },
     /// A message was committed.
     NewMessage(&'a Message),
+    /// A message was edited; told again after a failure, it is the message's form of then.
+    MessageEdited {
+        conversation_id: ConversationId,
+        seq: Seq,
+        message: &'a Message,
+    },
+    /// A reaction came or went: all that the message has now.
+    ReactionUpdated {
+        conversation_id: ConversationId,
+        seq: Seq,
+        message_id: MessageId,
+        reactions: &'a [Reaction],
+    },
     /// A message was deleted.
     MessageDeleted {
         conversation_id: ConversationId,

@@ -15,8 +15,8 @@ use parlor::{
         sqlite::{self, Closer, Sqlite, SqliteOptions},
     },
     domain::{
-        ClientId, Content, Conversation, ConversationId, MessageId, MessageType, Role, Seq, Settings, Timestamp, User,
-        UserId, UserKey, message::Draft,
+        ClientId, Content, Conversation, ConversationId, Emoji, MessageId, MessageType, Role, Seq, Settings, Timestamp,
+        User, UserId, UserKey, message::Draft,
     },
     protocol::command::ReadUpTo,
 };
@@ -151,9 +151,42 @@ impl World {
         Op::Send(Arc::new(NewMessage {
             sender: sender.clone(),
             draft,
+            mentions: Vec::new(),
             at,
             random,
         }))
+    }
+
+    /// The same, calling these by name.
+    pub fn calls(&self, sender: &Arc<User>, draft: Draft, mentions: &[&Arc<User>]) -> Op {
+        let (at, random) = (self.now(), self.random());
+        Op::Send(Arc::new(NewMessage {
+            sender: sender.clone(),
+            draft,
+            mentions: mentions.iter().map(|user| Arc::clone(user)).collect(),
+            at,
+            random,
+        }))
+    }
+
+    pub fn edit(&self, by: &Arc<User>, message: MessageId, text: &str, mentions: &[&Arc<User>]) -> Op {
+        Op::Edit {
+            message,
+            by: by.clone(),
+            content: Content::text(text).unwrap(),
+            mentions: mentions.iter().map(|user| Arc::clone(user)).collect(),
+            at: self.now(),
+        }
+    }
+
+    pub fn react(&self, by: &Arc<User>, message: MessageId, emoji: &str, add: bool) -> Op {
+        Op::React {
+            message,
+            by: by.clone(),
+            emoji: Emoji::parse(emoji).unwrap(),
+            add,
+            at: self.now(),
+        }
     }
 
     pub fn delete(&self, by: &Arc<User>, message: MessageId, moderator: bool) -> Op {
@@ -255,7 +288,7 @@ impl World {
     /// Somebody says something; where it stands.
     pub async fn says(&self, to: &Conversation, sender: &Arc<User>, text: &str) -> (MessageId, Seq) {
         match self.does(to, self.send(sender, words(text))).await {
-            Ok(Outcome::Sent { id, seq }) => (id, seq),
+            Ok(Outcome::Sent { id, seq, .. }) => (id, seq),
             other => panic!("{other:?}"),
         }
     }

@@ -20,7 +20,10 @@ pub use conversations::{
 };
 pub use join::{Joined, MemberView, join_conversation, leave_conversation, list_members};
 pub use members::{add_member, leave_for_good, remove_member, set_role};
-pub use messages::{HistoryRequest, ReadState, Sent, delete_message, history, mark_read, send_message};
+pub use messages::{
+    HistoryRequest, ReadState, Sent, delete_message, edit_message, history, mark_read, react, receipts, send_message,
+    versions,
+};
 pub use presence::{PresenceList, PresenceView, get_presence};
 pub use settings::{delete_conversation, update_conversation};
 pub use sync::{Synced, sync};

@@ -7,6 +7,7 @@ mod commit;
 mod members;
 mod presence;
 mod recover;
+mod seats;
 mod settings;
 mod stats;
 mod submit;
@@ -16,7 +17,6 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 use actix::{
     Actor, ActorContext, Addr, ArbiterHandle, AsyncContext, Context, Handler, Message, WrapFuture, fut::ActorFutureExt,
 };
-use indexmap::IndexMap;
 use rand::rngs::StdRng;
 use tokio::time::Instant;
 
@@ -24,11 +24,11 @@ pub use presence::{Typing, Unview, View};
 pub use stats::{RoomFigures, RoomStats};
 pub use submit::{Request, Submit};
 
-use self::{presence::Viewers, recover::Doubt, stats::Recent};
+use self::{presence::Viewers, recover::Doubt, seats::Seats, stats::Recent};
 use super::{Node, relay::Attach, reply::Reply};
 use crate::{
     db::{Op, RoomState, StoreError},
-    domain::{Conversation, ConversationId, Member, Role, Seq, User, UserKey, limits},
+    domain::{Conversation, ConversationId, Role, Seq, User, UserKey, limits},
     protocol::{ApiError, envelope::BatchWriter},
 };
 
@@ -60,8 +60,7 @@ struct Seat {
 /// What the room knows of its conversation. The room is the only writer of it on this node.
 struct Loaded {
     conversation: Conversation,
-    /// Longest-standing first.
-    seats: IndexMap<UserKey, Seat>,
+    seats: Seats,
     /// The position up to which everything was broadcast.
     head: Seq,
 }
@@ -231,7 +230,7 @@ impl Loaded {
     fn new(state: RoomState) -> Self {
         Self {
             conversation: state.conversation,
-            seats: seats(state.members),
+            seats: Seats::of(state.members),
             head: state.head,
         }
     }
@@ -244,21 +243,6 @@ fn attach(state: &RoomState) -> Attach {
         conversation: state.conversation.id,
         members: Arc::new(members),
     }
-}
-
-fn seats(members: Vec<Member>) -> IndexMap<UserKey, Seat> {
-    members
-        .into_iter()
-        .map(|member| {
-            (
-                member.user.key,
-                Seat {
-                    user: member.user,
-                    role: member.role,
-                },
-            )
-        })
-        .collect()
 }
 
 impl Actor for Room {

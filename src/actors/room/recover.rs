@@ -6,7 +6,7 @@ use std::sync::Arc;
 use actix::{AsyncContext, Context, WrapFuture, fut::ActorFutureExt};
 use indexmap::{IndexMap, IndexSet};
 
-use super::{Room, State, TICK, attach, commit::again, seats, settings::answer_behind};
+use super::{Room, State, TICK, attach, commit::again, seats::Seats, settings::answer_behind};
 use crate::{
     actors::relay::{Attached, Grant},
     db::{Change, ConversationAppend, RoomState},
@@ -125,6 +125,21 @@ impl Room {
                     deleted_at: *at,
                     deleted_by: by,
                 }),
+                Change::Edited { seq, message } => self.writer.event(&Event::MessageEdited {
+                    conversation_id: self.id,
+                    seq: *seq,
+                    message,
+                }),
+                Change::Reacted {
+                    seq,
+                    message,
+                    reactions,
+                } => self.writer.event(&Event::ReactionUpdated {
+                    conversation_id: self.id,
+                    seq: *seq,
+                    message_id: *message,
+                    reactions,
+                }),
             }
             let events = self.writer.take();
             for relay in self.node.relays.listening(self.id) {
@@ -147,7 +162,7 @@ impl Room {
         };
         let changed = loaded.conversation != state.conversation;
         loaded.conversation = state.conversation;
-        loaded.seats = seats(state.members);
+        loaded.seats = Seats::of(state.members);
         // Somebody with sessions on two workers is named by both.
         let (mut strangers, mut missing) = (IndexMap::new(), IndexSet::new());
         for one in attached {

@@ -11,7 +11,7 @@ use crate::{
     actors::reply::{Answer, Reply},
     db::{NewMessage, Op},
     domain::{
-        MessageId, Role, Settings, Timestamp, User,
+        Content, Emoji, MessageId, MessageType, Role, Settings, Timestamp, User,
         message::Draft,
         permission::{self, Action},
     },
@@ -39,6 +39,10 @@ pub struct Submit {
 pub enum Request {
     /// Append a message.
     Send(Draft),
+    /// Give one's own message another content.
+    Edit(MessageId, Content),
+    /// Put a reaction on a message (`true`), or take one's own away.
+    React(MessageId, Emoji, bool),
     /// Delete a message.
     Delete(MessageId),
     /// Move one's read cursor.
@@ -161,10 +165,31 @@ impl Loaded {
                 check(Action::Send)?;
                 Op::Send(Arc::new(NewMessage {
                     sender: by.clone(),
+                    mentions: self.mentioned(&draft),
                     draft,
                     at,
                     random,
                 }))
+            }
+            Request::Edit(message, content) => {
+                check(Action::Edit)?;
+                Op::Edit {
+                    message,
+                    by: by.clone(),
+                    mentions: self.seats.mentioned(&content),
+                    content,
+                    at,
+                }
+            }
+            Request::React(message, emoji, add) => {
+                check(Action::React)?;
+                Op::React {
+                    message,
+                    by: by.clone(),
+                    emoji,
+                    add,
+                    at,
+                }
             }
             Request::Delete(message) => {
                 check(Action::DeleteOwn)?;
@@ -223,6 +248,14 @@ impl Loaded {
             Request::Configure(settings) => return self.configure(by, *settings, at, random),
             Request::End => self.end(by, at, random)?,
         }))
+    }
+
+    /// Whom a new message mentions.
+    fn mentioned(&self, draft: &Draft) -> Vec<Arc<User>> {
+        match draft.kind {
+            MessageType::Text => self.seats.mentioned(&draft.content),
+            MessageType::Drawing | MessageType::Image | MessageType::System => Vec::new(),
+        }
     }
 
     /// Whether a member of this role may do that here.

@@ -80,6 +80,26 @@ fn no_hot_query_reads_a_whole_table() {
         ),
         plan(c, &store::Views::<false>::new(UserKey(1), 2, 3, 4)),
         plan(c, &store::Views::<true>::new(UserKey(1), 2, 3, 4)),
+        plan(
+            c,
+            &store::CountMentions {
+                after: 1,
+                last: 2,
+                user: 3,
+                most: 4,
+            },
+        ),
+        plan(
+            c,
+            &store::MessageReaders {
+                conversation: 1,
+                sender: 2,
+                seq: 3,
+            },
+        ),
+        plan(c, &query::messages::quoted(vec![1, 2])),
+        plan(c, &query::messages::reactions_on(vec![1, 2])),
+        plan(c, &query::messages::versions(1)),
     ];
     for plan in &plans {
         assert!(plan.contains("SEARCH"), "{plan}");

@@ -17,7 +17,7 @@ use parlor::{
     auth::{Authenticator, RateLimits, Revoked, Tokens},
     config::{JwtConfig, Rates},
     db::Store,
-    domain::{Clock, Entropy, Timestamp},
+    domain::{Clock, Entropy, ReactionSet, Timestamp},
     metrics::Metrics,
     protocol::event::Limits,
 };
@@ -81,6 +81,7 @@ pub async fn start(seed: u64, rng: &mut StdRng, fake: &FakeStore) -> (Arc<Node>,
             room_idle: ROOM_IDLE,
             outbox_bytes: [8_000, 1_000_000][rng.random_range(0..2)],
             limits: Limits::with_rates(rates.messages_per_second, rates.events_per_second),
+            reactions: ReactionSet::parse("heart,laugh").expect("a set"),
         },
     });
     let janitor = node.clone();

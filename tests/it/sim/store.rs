@@ -7,10 +7,11 @@ use async_trait::async_trait;
 use parlor::{
     db::{
         Account, Appended, Change, ConversationAppend, Credentials, History, HistoryAt, ListCursor, Log, LogError,
-        Membership, NewAccount, NewGroup, RoomState, Store, StoreError, SyncPage, TokenUser,
+        Membership, NewAccount, NewGroup, Receipt, RoomState, Store, StoreError, SyncPage, TokenUser, Version,
     },
     domain::{
-        Conversation, ConversationId, ConversationKey, Kind, Member, Role, Seq, Timestamp, User, UserId, UserKey,
+        Conversation, ConversationId, ConversationKey, Kind, Member, MessageId, Role, Seq, Timestamp, User, UserId,
+        UserKey,
         conversation::{ConversationView, Policies},
     },
 };
@@ -310,5 +311,13 @@ impl Store for FakeStore {
     async fn changes(&self, conversation: &Conversation, after: Seq, limit: usize) -> Found<Vec<Change>> {
         self.ask(|memory| memory.chats[conversation.key.0 as usize].changes(after, limit))
             .await
+    }
+
+    async fn receipts(&self, _: &Conversation, _: MessageId) -> Found<Option<Vec<Receipt>>> {
+        not_simulated()
+    }
+
+    async fn versions(&self, _: &Conversation, _: MessageId) -> Found<Option<Vec<Version>>> {
+        not_simulated()
     }
 }

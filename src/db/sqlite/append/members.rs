@@ -5,7 +5,7 @@ use diesel::{
     sql_types::{BigInt, SmallInt},
 };
 
-use super::{Decision, Turn};
+use super::{Decision, Turn, changes::NewMark};
 use crate::{
     db::{
         Outcome, Refusal, StoreError, query,
@@ -43,6 +43,15 @@ impl Turn<'_> {
             read: i64::from(self.head.seq.0),
         }
         .execute(self.connection)?;
+        if self.head.seq.0 > 0 {
+            NewMark {
+                conversation: self.key.0,
+                user: user.0,
+                seq: i64::from(self.head.seq.0),
+                at: 0,
+            }
+            .execute(self.connection)?;
+        }
         self.head.members += 1;
         let id = self.say(seq, actor, note, at, random)?;
         Ok(Ok(Outcome::Membership { id, seq }))
@@ -69,6 +78,11 @@ impl Turn<'_> {
             return Ok(Err(Refusal::Ended));
         };
         GoneMember {
+            conversation: self.key.0,
+            user: user.0,
+        }
+        .execute(self.connection)?;
+        ForgetMarks {
             conversation: self.key.0,
             user: user.0,
         }
@@ -159,6 +173,12 @@ statement! {
     /// Somebody goes.
     GoneMember { conversation: i64 as BigInt, user: i64 as BigInt },
     "DELETE FROM members WHERE conversation_key = " {conversation} " AND user_key = " {user}
+}
+
+statement! {
+    /// With a membership goes what they read and when.
+    ForgetMarks { conversation: i64 as BigInt, user: i64 as BigInt },
+    "DELETE FROM read_marks WHERE conversation_key = " {conversation} " AND user_key = " {user}
 }
 
 statement! {

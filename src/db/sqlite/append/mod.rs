@@ -5,16 +5,18 @@
 //! rest costs.
 
 mod changes;
+mod edit;
 mod insert;
 mod members;
+mod react;
 mod send;
 mod settings;
 
 use diesel::{SqliteConnection, prelude::*};
 
-pub use self::changes::DELETED;
 #[cfg(test)]
 pub use self::send::ByClient;
+pub use self::{changes::DELETED, edit::EDITED, react::REACTED};
 use super::statement::statement;
 use crate::{
     db::{
@@ -94,6 +96,20 @@ impl<'a> Turn<'a> {
         match op {
             _ if self.head.deleted => Ok(Err(Refusal::Ended)),
             Op::Send(message) => self.send(message),
+            Op::Edit {
+                message,
+                by,
+                content,
+                mentions,
+                at,
+            } => self.edit(*message, by, content, mentions, *at),
+            Op::React {
+                message,
+                by,
+                emoji,
+                add,
+                at,
+            } => self.react(*message, by, emoji, *add, *at),
             Op::Delete {
                 message,
                 by,

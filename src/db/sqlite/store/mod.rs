@@ -1,5 +1,6 @@
 //! [`Store`] on one file: reads go to the pool, writes to the writer. What each does is in the file of its noun.
 
+pub mod assemble;
 mod conversations;
 mod list;
 mod messages;
@@ -14,11 +15,11 @@ use diesel::{RunQueryDsl, connection::SimpleConnection, dsl::sql, sql_types::Int
 use super::{readers::Readers, writer::WriterHandle};
 use crate::{
     db::{
-        Account, Change, Credentials, History, HistoryAt, ListCursor, Membership, NewAccount, NewGroup, RoomState,
-        Store, StoreError, SyncPage, TokenUser,
+        Account, Change, Credentials, History, HistoryAt, ListCursor, Membership, NewAccount, NewGroup, Receipt,
+        RoomState, Store, StoreError, SyncPage, TokenUser, Version,
     },
     domain::{
-        Conversation, ConversationId, ConversationKey, Member, Role, Seq, Timestamp, User, UserId, UserKey,
+        Conversation, ConversationId, ConversationKey, Member, MessageId, Role, Seq, Timestamp, User, UserId, UserKey,
         conversation::ConversationView,
     },
 };
@@ -26,7 +27,11 @@ use crate::{
 type Result<T> = std::result::Result<T, StoreError>;
 
 #[cfg(test)]
-pub use self::{list::Views, unread::Count};
+pub use self::{
+    list::Views,
+    messages::Readers as MessageReaders,
+    unread::{Count, CountMentions},
+};
 
 /// The store's end of an open file.
 pub struct SqliteStore {
@@ -231,6 +236,20 @@ impl Store for SqliteStore {
         let conversation = conversation.clone();
         self.readers
             .read(move |c| messages::changes(c, &conversation, after, limit))
+            .await
+    }
+
+    async fn receipts(&self, conversation: &Conversation, message: MessageId) -> Result<Option<Vec<Receipt>>> {
+        let conversation = conversation.clone();
+        self.readers
+            .read(move |c| messages::receipts(c, &conversation, message))
+            .await
+    }
+
+    async fn versions(&self, conversation: &Conversation, message: MessageId) -> Result<Option<Vec<Version>>> {
+        let conversation = conversation.clone();
+        self.readers
+            .read(move |c| messages::versions(c, &conversation, message))
             .await
     }
 }

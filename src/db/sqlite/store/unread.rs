@@ -35,6 +35,34 @@ pub fn count(
     Ok(count as u32)
 }
 
+/// Those of these messages that mention the user; as exact, up to the same figure.
+pub fn mentions(
+    connection: &mut SqliteConnection,
+    conversation: ConversationKey,
+    user: UserKey,
+    last_read: Seq,
+    head: Seq,
+) -> Result<u32, StoreError> {
+    if last_read >= head {
+        return Ok(0);
+    }
+    let count: i64 = CountMentions {
+        after: pack(conversation, last_read),
+        last: pack(conversation, head),
+        user: user.0,
+        most: i64::from(limits::UNREAD_COUNT_MAX),
+    }
+    .get_result(connection)?;
+    Ok(count as u32)
+}
+
+statement! {
+    /// As [`mentions`].
+    CountMentions { after: i64 as BigInt, last: i64 as BigInt, user: i64 as BigInt, most: i64 as BigInt } -> BigInt,
+    "SELECT count(*) FROM (SELECT 1 FROM mentions WHERE user_key = " {user} " AND position > " {after}
+    " AND position <= " {last} " LIMIT " {most} ")"
+}
+
 statement! {
     /// As [`count`]; 3 is `MessageType::System`.
     Count { after: i64 as BigInt, last: i64 as BigInt, user: i64 as BigInt, most: i64 as BigInt } -> BigInt,
