@@ -48,6 +48,11 @@ fn keeps_the_limits(command: &Command) {
             let client_id = draft.client_id.as_ref().map(|id| id.as_str().chars().count());
             assert!(client_id.is_none_or(|chars| (1..=limits::CLIENT_ID_CHARS).contains(&chars)));
         }
+        Command::EditMessage { content, .. } => {
+            let text = content.as_str();
+            assert_eq!(text, text.trim());
+            assert!((1..=limits::TEXT_CHARS).contains(&text.chars().count()));
+        }
         Command::GetPresence { users } => assert!(users.len() <= limits::PRESENCE_USERS),
         Command::Sync { cursors, limit } => {
             assert!(cursors.len() <= limits::SYNC_CURSORS);
@@ -56,6 +61,7 @@ fn keeps_the_limits(command: &Command) {
         Command::JoinConversation { .. }
         | Command::LeaveConversation { .. }
         | Command::DeleteMessage { .. }
+        | Command::React { .. }
         | Command::MarkRead { .. }
         | Command::TypingStart { .. }
         | Command::TypingStop { .. }

@@ -1,4 +1,4 @@
-//! Messages over REST: history, send, delete, mark as read. Only parses and words: what happens is in `actors::commands`.
+//! Messages over REST: history, send, edit, delete, mark as read. Only parses and words: what happens is in `actors::commands`.
 
 use actix_web::{
     HttpResponse,
@@ -18,7 +18,7 @@ use super::{
 use crate::{
     actors::commands::{self, HistoryRequest, ReadState},
     db::HistoryAt,
-    domain::{ConversationId, Invalid, Message, MessageId, Seq, limits, message::Draft},
+    domain::{Content, ConversationId, Invalid, Message, MessageId, Seq, limits, message::Draft},
     protocol::{ApiError, command::ReadUpTo},
 };
 
@@ -169,6 +169,35 @@ pub async fn send_message(
         StatusCode::CREATED
     };
     Ok(HttpResponse::build(status).json(OneMessage { message: sent.message }))
+}
+
+/// What a message is to say.
+#[derive(Deserialize, ToSchema)]
+#[schema(example = json!({"content": "hello, all"}))]
+pub struct EditRequest {
+    /// 1 to 2000 characters after trimming.
+    #[schema(value_type = String, min_length = 1)]
+    content: Box<RawValue>,
+}
+
+/// Edit a message
+///
+/// One's own text. The same content again changes nothing; what it said before is kept for administrators.
+#[utoipa::path(patch, path = "/api/conversations/{id}/messages/{messageId}", request_body = EditRequest,
+    params(("id" = ConversationId, Path, description = "Which conversation"),
+        ("messageId" = MessageId, Path, description = "Which message")),
+    responses((status = 200, description = "As it is now", body = OneMessage), MembersOnly,
+        (status = 409, description = "CONFLICT: it is deleted", body = ErrorBody)))]
+pub async fn edit_message(
+    state: Data<State>,
+    auth: Auth,
+    path: Path<(ConversationId, MessageId)>,
+    body: Json<EditRequest>,
+) -> Result<Json<OneMessage>, ApiError> {
+    let (id, message) = path.into_inner();
+    let content = Content::text_json(&body.content)?;
+    let message = commands::edit_message(&state.node, &auth.caller, id, message, content).await?;
+    Ok(Json(OneMessage { message }))
 }
 
 /// A deletion.

@@ -15,6 +15,8 @@ pub mod observe;
 pub mod openapi;
 mod operators;
 mod presence;
+mod reactions;
+mod receipts;
 pub mod routes;
 pub mod server;
 mod settings;

@@ -19,7 +19,7 @@ use super::{
     figures::Meter,
     members, messages,
     observe::{Observer, cors, observe},
-    operators, presence, settings, users,
+    operators, presence, reactions, receipts, settings, users,
 };
 
 /// A route, as tests and the OpenAPI document read it.
@@ -85,7 +85,16 @@ routes! {
         GET messages::read_history User(Free);
         POST messages::send_message User(Message);
     }
-    "/api/conversations/{id}/messages/{messageId}" { DELETE messages::delete_message User(Free); }
+    "/api/conversations/{id}/messages/{messageId}" {
+        PATCH messages::edit_message User(Free);
+        DELETE messages::delete_message User(Free);
+    }
+    "/api/conversations/{id}/messages/{messageId}/reactions/{emoji}" {
+        PUT reactions::add_reaction User(Free);
+        DELETE reactions::remove_reaction User(Free);
+    }
+    "/api/conversations/{id}/messages/{messageId}/receipts" { GET receipts::show_receipts User(Free); }
+    "/api/conversations/{id}/messages/{messageId}/versions" { GET receipts::show_versions Admin(Free); }
     "/api/conversations/{id}/read" { POST messages::mark_read User(Free); }
     "/api/conversations/{id}/members" {
         GET members::list_members User(Free);
