@@ -11,9 +11,9 @@ pub mod sqlite;
 mod store;
 mod types;
 
-pub use append::{Appended, ConversationAppend, Log, LogError, NewMessage, Op, Outcome, Refusal};
+pub use append::{Appended, ConversationAppend, Log, LogError, NewMessage, Op, Outcome, Pass, Refusal};
 pub use error::StoreError;
 pub use store::{
-    Account, Change, Credentials, History, HistoryAt, ListCursor, Membership, NewAccount, NewGroup, RoomState, Store,
-    SyncPage, TokenUser,
+    Account, Change, Credentials, Door, Doorway, History, HistoryAt, ListCursor, Membership, NewAccount,
+    NewConversation, RoomState, Store, SyncPage, TokenUser,
 };

@@ -78,6 +78,7 @@ impl Chat {
                 note,
                 at,
                 random,
+                ..
             } => {
                 if self.member(user.key).is_some() {
                     return Err(Refusal::AlreadyMember);

@@ -5,8 +5,10 @@
 //! rest costs.
 
 mod changes;
+mod entry;
 mod insert;
 mod members;
+mod pace;
 mod send;
 mod settings;
 
@@ -105,10 +107,14 @@ impl<'a> Turn<'a> {
                 actor,
                 user,
                 role,
+                pass,
                 note,
                 at,
                 random,
-            } => self.add_member(user.key, *role, actor.key, note, *at, *random),
+            } => match pass.as_ref().map(|pass| self.pass_fails(pass)).transpose()?.flatten() {
+                Some(refusal) => Ok(Err(refusal)),
+                None => self.add_member(user.key, *role, actor.key, note, *at, *random),
+            },
             Op::RemoveMember {
                 actor,
                 user,

@@ -1,5 +1,6 @@
 //! [`Store`] on one file: reads go to the pool, writes to the writer. What each does is in the file of its noun.
 
+mod channels;
 mod conversations;
 mod list;
 mod messages;
@@ -14,17 +15,18 @@ use diesel::{RunQueryDsl, connection::SimpleConnection, dsl::sql, sql_types::Int
 use super::{readers::Readers, writer::WriterHandle};
 use crate::{
     db::{
-        Account, Change, Credentials, History, HistoryAt, ListCursor, Membership, NewAccount, NewGroup, RoomState,
-        Store, StoreError, SyncPage, TokenUser,
+        Account, Change, Credentials, Door, Doorway, History, HistoryAt, ListCursor, Membership, NewAccount,
+        NewConversation, Refusal, RoomState, Store, StoreError, SyncPage, TokenUser,
     },
     domain::{
         Conversation, ConversationId, ConversationKey, Member, Role, Seq, Timestamp, User, UserId, UserKey,
-        conversation::ConversationView,
+        conversation::{ChannelView, ConversationView},
     },
 };
 
 type Result<T> = std::result::Result<T, StoreError>;
 
+pub use self::conversations::{rooms_of, slug_is_taken};
 #[cfg(test)]
 pub use self::{list::Views, unread::Count};
 
@@ -169,8 +171,26 @@ impl Store for SqliteStore {
             .await
     }
 
-    async fn create_group(&self, group: NewGroup) -> Result<Conversation> {
-        self.writer.write(move |c| conversations::create_group(c, &group)).await
+    async fn create_conversation(&self, new: NewConversation) -> Result<std::result::Result<Conversation, Refusal>> {
+        self.writer.write(move |c| conversations::create(c, &new)).await
+    }
+
+    async fn door(&self, by: &Doorway, user: UserKey) -> Result<Option<Door>> {
+        let by = by.clone();
+        self.readers.read(move |c| channels::door(c, &by, user)).await
+    }
+
+    async fn channels(
+        &self,
+        user: UserKey,
+        folded: &str,
+        limit: usize,
+        after: Option<&str>,
+    ) -> Result<(Vec<ChannelView>, Option<String>)> {
+        let (folded, after) = (folded.to_owned(), after.map(str::to_owned));
+        self.readers
+            .read(move |c| channels::page(c, user, &folded, limit, after.as_deref()))
+            .await
     }
 
     async fn conversation(&self, id: ConversationId) -> Result<Option<Conversation>> {
