@@ -13,12 +13,13 @@ use super::*;
 use crate::{
     config::JwtConfig,
     db::{
-        Account, Change, Credentials, History, HistoryAt, ListCursor, Membership, NewAccount, NewGroup, Receipt,
-        RoomState, Store, StoreError, SyncPage, TokenUser, Version,
+        Account, Change, Credentials, Door, Doorway, History, HistoryAt, ListCursor, Membership, NewAccount,
+        NewConversation, Receipt, Refusal, RoomState, Store, StoreError, SyncPage, TokenUser, Version,
     },
     domain::{
         Clock, Conversation, ConversationId, ConversationKey, Member, MessageId, Role, Seq, Timestamp, User, UserId,
-        UserKey, conversation::ConversationView,
+        UserKey,
+        conversation::{ChannelView, ConversationView},
     },
     protocol::ErrorCode,
 };
@@ -156,7 +157,19 @@ impl Store for Accounts {
     ) -> Result<(Conversation, bool), StoreError> {
         not_here()
     }
-    async fn create_group(&self, _: NewGroup) -> Result<Conversation, StoreError> {
+    async fn create_conversation(&self, _: NewConversation) -> Result<Result<Conversation, Refusal>, StoreError> {
+        not_here()
+    }
+    async fn door(&self, _: &Doorway, _: UserKey) -> Result<Option<Door>, StoreError> {
+        not_here()
+    }
+    async fn channels(
+        &self,
+        _: UserKey,
+        _: &str,
+        _: usize,
+        _: Option<&str>,
+    ) -> Result<(Vec<ChannelView>, Option<String>), StoreError> {
         not_here()
     }
     async fn conversation(&self, _: ConversationId) -> Result<Option<Conversation>, StoreError> {

@@ -102,6 +102,8 @@ pub struct Rates {
     pub events_per_second: u32,
     /// Logins a minute for an address and a name.
     pub logins_per_minute: u32,
+    /// Wrong passwords and invite codes of conversations a minute and user.
+    pub guesses_per_minute: u32,
 }
 
 impl Rates {
@@ -111,6 +113,7 @@ impl Rates {
         messages_burst: 0,
         events_per_second: 0,
         logins_per_minute: 0,
+        guesses_per_minute: 0,
     };
 }
 

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 
 use crate::{
     domain::{
-        Content, ConversationKey, Emoji, Message, MessageId, Reaction, Role, Seq, Settings, Timestamp, User, UserId,
-        UserKey,
+        Content, ConversationKey, Emoji, InviteCode, Message, MessageId, PasswordHash, Reaction, Role, Seq, Settings,
+        Timestamp, User, UserId, UserKey,
         message::{Draft, Quote},
     },
     protocol::{ApiError, ErrorCode, command::ReadUpTo},
@@ -71,6 +71,17 @@ pub struct NewMessage {
     pub at: Timestamp,
     /// What its id is made of besides the time and the seq.
     pub random: u64,
+    /// Slow mode where it is on: how long `sender` may not have sent anything before.
+    pub pause_seconds: Option<u32>,
+}
+
+/// What let somebody in who came by themselves. It was checked before; it must still be so when they are added.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pass {
+    /// The invite code that they showed; `None` for a channel, which asks for none.
+    pub code: Option<InviteCode>,
+    /// What their password was checked against; `None` when none was asked for.
+    pub password_hash: Option<PasswordHash>,
 }
 
 /// A durable change. Permissions were checked by the room; what only the store can know is checked here.
@@ -124,6 +135,8 @@ pub enum Op {
         user: Arc<User>,
         /// As what.
         role: Role,
+        /// What they came in by, when nobody added them.
+        pass: Option<Box<Pass>>,
         /// The system message.
         note: Content,
         /// When.
@@ -163,8 +176,8 @@ pub enum Op {
         /// As in [`NewMessage`].
         random: u64,
     },
-    /// Change the name or policies, with a system message by `actor`; takes a seq. `maxMembers` below what the conversation
-    /// holds is refused.
+    /// Change the name, policies or invite code, with a system message by `actor`; takes a seq. `maxMembers` below what the
+    /// conversation holds is refused, and a slug that another channel has.
     Configure {
         /// Who changes.
         actor: Arc<User>,
@@ -177,7 +190,7 @@ pub enum Op {
         /// As in [`NewMessage`].
         random: u64,
     },
-    /// Delete the conversation (`deleted_at` is set; every row stays), with a system message by `actor` as the last line of
+    /// Delete the conversation (`deleted_at` is set; every row stays; slug and invite code are free again), with a system message by `actor` as the last line of
     /// the log; takes a seq. Every op behind it is refused.
     End {
         /// Who deletes.
@@ -305,6 +318,19 @@ pub enum Refusal {
     TooManyMembers,
     /// They are not the owner (any more).
     NotOwner,
+    /// Another channel is called so.
+    NameTaken,
+    /// They are in as many rooms as they may be.
+    TooManyRooms,
+    /// The invite code is another by now.
+    OtherCode,
+    /// The password is another by now.
+    OtherPassword,
+    /// Slow mode: the sender's pause is not over.
+    TooSoon {
+        /// What is left of it, in milliseconds.
+        retry_after_ms: u64,
+    },
     /// The conversation is at its last possible position, or was deleted.
     Ended,
 }
@@ -327,6 +353,14 @@ impl From<Refusal> for ApiError {
             Refusal::Full => Self::new(ErrorCode::RoomFull, "the conversation holds as many members as it may"),
             Refusal::TooManyMembers => Self::new(ErrorCode::RoomFull, "the conversation holds more members than that"),
             Refusal::NotOwner => Self::new(ErrorCode::Forbidden, "only the owner gives roles"),
+            Refusal::NameTaken => Self::new(ErrorCode::Conflict, "there is a channel of this name"),
+            Refusal::TooManyRooms => Self::new(ErrorCode::LimitReached, "this user is in as many rooms as one may be"),
+            Refusal::OtherCode => Self::not_found("invite code"),
+            Refusal::OtherPassword => Self::new(ErrorCode::Forbidden, "the password is another by now"),
+            Refusal::TooSoon { retry_after_ms } => Self {
+                message: "slow mode: wait a little between two messages".to_owned(),
+                ..Self::rate_limited(retry_after_ms)
+            },
             Refusal::Ended => Self::not_found("conversation"),
         }
     }

@@ -11,9 +11,9 @@ pub mod sqlite;
 mod store;
 mod types;
 
-pub use append::{Appended, ConversationAppend, Log, LogError, NewMessage, Op, Outcome, Refusal};
+pub use append::{Appended, ConversationAppend, Log, LogError, NewMessage, Op, Outcome, Pass, Refusal};
 pub use error::StoreError;
 pub use store::{
-    Account, Change, Credentials, History, HistoryAt, ListCursor, Membership, NewAccount, NewGroup, Receipt, RoomState,
-    Store, SyncPage, TokenUser, Version,
+    Account, Change, Credentials, Door, Doorway, History, HistoryAt, ListCursor, Membership, NewAccount,
+    NewConversation, Receipt, RoomState, Store, SyncPage, TokenUser, Version,
 };

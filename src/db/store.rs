@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::StoreError;
+use super::{Refusal, StoreError};
 use crate::domain::{
-    Content, Conversation, ConversationId, ConversationKey, Kind, Member, Message, MessageId, Reaction, Role, Seq,
-    Timestamp, User, UserId, UserKey, conversation::ConversationView,
+    Content, Conversation, ConversationId, ConversationKey, InviteCode, Kind, Member, Message, MessageId, PasswordHash,
+    Reaction, Role, Seq, Slug, Timestamp, User, UserId, UserKey,
+    conversation::{ChannelView, ConversationView},
 };
 
 /// Everything but the log.
@@ -69,8 +70,20 @@ pub trait Store: Send + Sync {
         id: ConversationId,
         at: Timestamp,
     ) -> Result<(Conversation, bool), StoreError>;
-    /// Makes a group with its owner and members.
-    async fn create_group(&self, group: NewGroup) -> Result<Conversation, StoreError>;
+    /// Makes a group, channel or room with its owner and members. Refused: a channel whose slug another one has
+    /// (`NameTaken`), a room when one of them is in as many as they may be (`TooManyRooms`).
+    async fn create_conversation(&self, new: NewConversation) -> Result<Result<Conversation, Refusal>, StoreError>;
+    /// What somebody finds who wants to come in by themselves; `None` when it leads nowhere.
+    async fn door(&self, by: &Doorway, user: UserKey) -> Result<Option<Door>, StoreError>;
+    /// The channels whose slug begins with `folded` ([`Slug::folded`]), by slug, as `user` sees them: at most `limit` after
+    /// the slug `after`; with the last one's slug if there are more.
+    async fn channels(
+        &self,
+        user: UserKey,
+        folded: &str,
+        limit: usize,
+        after: Option<&str>,
+    ) -> Result<(Vec<ChannelView>, Option<String>), StoreError>;
     /// A conversation that exists (deleted ones do not).
     async fn conversation(&self, id: ConversationId) -> Result<Option<Conversation>, StoreError>;
     /// What a room must know to begin; `None` when the conversation does not exist.
@@ -187,13 +200,21 @@ pub struct Credentials {
     pub password_hash: String,
 }
 
-/// A new group. `members` does not hold the owner, and nobody twice.
+/// A new group, channel or room. `members` does not hold the owner, and nobody twice.
 #[derive(Debug, Clone)]
-pub struct NewGroup {
+pub struct NewConversation {
     /// Its id.
     pub id: ConversationId,
+    /// What it is; not direct.
+    pub kind: Kind,
     /// What it is called.
     pub name: String,
+    /// What it is found by: a channel, and nothing else.
+    pub slug: Option<Slug>,
+    /// What lets in who knows it.
+    pub invite_code: Option<InviteCode>,
+    /// What the password of whoever comes in is checked against.
+    pub password_hash: Option<PasswordHash>,
     /// Whose it is.
     pub owner: UserKey,
     /// Who else belongs to it from the start.
@@ -206,6 +227,46 @@ pub struct NewGroup {
     pub slow_mode_seconds: Option<u32>,
     /// When.
     pub at: Timestamp,
+}
+
+impl NewConversation {
+    /// A group without members, policies, code and password.
+    pub fn group(id: ConversationId, name: impl Into<String>, owner: UserKey, at: Timestamp) -> Self {
+        Self {
+            id,
+            kind: Kind::Group,
+            name: name.into(),
+            slug: None,
+            invite_code: None,
+            password_hash: None,
+            owner,
+            members: Vec::new(),
+            max_members: None,
+            retention_seconds: None,
+            slow_mode_seconds: None,
+            at,
+        }
+    }
+}
+
+/// Which conversation somebody wants to come into.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Doorway {
+    /// The one of this id.
+    Id(ConversationId),
+    /// The one that this invite code opens.
+    Code(InviteCode),
+}
+
+/// What stands between somebody and a conversation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Door {
+    /// The conversation.
+    pub conversation: Conversation,
+    /// What they are there already.
+    pub role: Option<Role>,
+    /// What their password is checked against; `None` when none is asked for.
+    pub password_hash: Option<PasswordHash>,
 }
 
 /// What a room must know to begin.

@@ -108,7 +108,8 @@ impl Clock {
 
 /// Where randomness comes from: the operating system's generator, or a seed in tests.
 ///
-/// Not for secrets that must be unguessable under a seed: those ask the operating system themselves (`auth`).
+/// The generator is a cryptographic one, so that invite codes may come from it; under a seed they can be guessed like
+/// everything else. Secrets that must not be even then ask the operating system themselves (`auth`).
 #[derive(Debug, Clone)]
 pub struct Entropy(Arc<Mutex<StdRng>>);
 
@@ -131,7 +132,12 @@ impl Entropy {
 
     /// Ten random bytes: what a UUIDv7 needs.
     pub fn bytes10(&self) -> [u8; 10] {
-        let mut bytes = [0; 10];
+        self.bytes()
+    }
+
+    /// Random bytes.
+    pub fn bytes<const N: usize>(&self) -> [u8; N] {
+        let mut bytes = [0; N];
         self.0
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)

@@ -26,6 +26,16 @@ pub const CONVERSATION_NAME_CHARS: usize = 100;
 pub const PASSWORD_BYTES: (usize, usize) = (8, 256);
 /// Longest avatar URL, in bytes.
 pub const AVATAR_URL_BYTES: usize = 2048;
+/// Shortest and longest password of a conversation, in bytes.
+pub const ROOM_PASSWORD_BYTES: (usize, usize) = (1, 256);
+/// Rooms that a user may be in.
+pub const ROOMS_OF_A_USER: usize = 20;
+/// Members of a room, unless its policy says otherwise.
+pub const ROOM_MEMBERS: u32 = 16;
+/// How long a room keeps its messages, in seconds, unless its policy says otherwise.
+pub const ROOM_RETENTION_SECONDS: u32 = 172_800;
+/// Pause between two messages of one user of a room, in seconds, unless its policy says otherwise.
+pub const ROOM_SLOW_MODE_SECONDS: u32 = 1;
 /// Largest WebSocket frame and message, in bytes.
 pub const FRAME_BYTES: usize = 128 * 1024;
 /// Most fragments one WebSocket message may come in.
@@ -46,7 +56,7 @@ pub const SYNC_PAGE_DEFAULT: usize = 200;
 pub const SYNC_PAGE_MAX: usize = 1000;
 /// Missed changes beyond which `sync` answers with `reset`.
 pub const SYNC_RESET_AFTER: u32 = 1000;
-/// Members that a group may be created with or hold, unless its policy says less.
+/// Members that a group or room may be created with or hold, unless its policy says less.
 pub const GROUP_MEMBERS: usize = 5000;
 /// Fewest and most members that the policy of a group may allow.
 pub const MAX_MEMBERS: (u32, u32) = (2, GROUP_MEMBERS as u32);

@@ -119,7 +119,7 @@ impl ToSchema for Content {}
 #[serde(rename_all = "camelCase")]
 pub struct SystemNote {
     /// What happened: `member_added`, `member_removed`, `member_left`, `role_changed`, `owner_changed` (the owner before is
-    /// the message's sender, and an admin from now on), `conversation_updated`, `conversation_deleted` (nobody gets to see
+    /// the message's sender, and an admin from now on), `member_joined` (by themselves), `conversation_updated`, `conversation_deleted` (nobody gets to see
     /// that one: it is the last line of the log).
     pub event: &'static str,
     /// Whom it happened to, if it happened to somebody.
@@ -128,7 +128,8 @@ pub struct SystemNote {
     /// What they are from now on, when a role changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<Role>,
-    /// What changed and to what, when the settings did: `name`, `maxMembers`, `retentionSeconds`, `slowModeSeconds`.
+    /// What changed and to what, when the settings did: `name`, `slug`, `maxMembers`, `retentionSeconds`,
+    /// `slowModeSeconds`, `hasPassword`, `hasInviteCode`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub settings: Option<Settings>,

@@ -3,6 +3,7 @@
 
 pub mod clock;
 pub mod conversation;
+pub mod entry;
 pub mod ids;
 pub mod invalid;
 pub mod limits;
@@ -15,6 +16,7 @@ pub mod user;
 
 pub use clock::{Clock, Entropy, Timestamp};
 pub use conversation::{Conversation, Kind, Member, Policies, Role, Settings};
+pub use entry::{InviteCode, PasswordHash, Slug};
 pub use ids::{ConversationId, ConversationKey, MessageId, Seq, SessionId, UserId, UserKey};
 pub use invalid::Invalid;
 pub use message::{Content, Message, MessageType, Reaction};

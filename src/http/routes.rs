@@ -14,7 +14,7 @@ use utoipa::OpenApi;
 use super::{
     State,
     access::{Access, Pace, guarded},
-    admin, auth, conversations,
+    admin, auth, conversations, entry,
     error::{configure_extractors, no_such_path},
     figures::Meter,
     members, messages,
@@ -76,6 +76,7 @@ routes! {
         POST conversations::create_conversation User(Free);
     }
     "/api/conversations/find-or-create" { POST conversations::find_or_create User(Free); }
+    "/api/conversations/join-by-code" { POST entry::join_by_code User(Free); }
     "/api/conversations/{id}" {
         GET conversations::show_conversation User(Free);
         PATCH settings::update_conversation User(Free);
@@ -105,6 +106,12 @@ routes! {
         DELETE members::remove_member User(Free);
     }
     "/api/conversations/{id}/leave" { POST members::leave_conversation User(Free); }
+    "/api/conversations/{id}/join" { POST entry::join_conversation User(Free); }
+    "/api/conversations/{id}/invite-code" {
+        POST entry::new_invite_code User(Free);
+        DELETE entry::take_invite_code User(Free);
+    }
+    "/api/channels" { GET entry::list_channels User(Free); }
     "/api/admin/sessions" { GET admin::list_sessions Admin(Free); }
     "/api/admin/sessions/{id}" { DELETE admin::disconnect_session Admin(Free); }
     "/api/admin/metrics" { GET admin::show_metrics Admin(Free); }

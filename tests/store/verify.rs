@@ -13,7 +13,8 @@ use crate::{
 };
 
 /// A closed store with a bit of everything: conversation 1 is a group with changes 1 to 6 (4 deletes 2), 2 is direct, 3 is
-/// deleted.
+/// deleted,
+/// 4 is a channel, 5 a room.
 async fn used() -> std::sync::Arc<TempDir> {
     let world = World::fresh().await;
     let [ann, bob, cem] = world.users(["ann", "bob", "cem"]).await;
@@ -35,7 +36,10 @@ async fn used() -> std::sync::Arc<TempDir> {
         .unwrap();
     let alone = world.group(&cem, &[]).await;
     world.does(&alone, world.remove(&cem, &cem, None)).await.unwrap();
-    assert_eq!((room.key.0, alone.key.0), (1, 3));
+    let channel = world.makes(world.channel_of(&ann, "Tea Room")).await;
+    let hideout = world.makes(world.room_of(&bob, &[&ann])).await;
+    let keys = [room, alone, channel, hideout].map(|made| made.key.0);
+    assert_eq!(keys, [1, 3, 4, 5]);
     world.close()
 }
 
@@ -46,9 +50,9 @@ async fn a_store_that_was_used_is_clean() {
     let report = verify(&dir.path().join("parlor.sqlite3"), &mut |line| lines.push(line)).unwrap();
     assert_eq!(report.findings, Vec::<String>::new());
     assert!(report.is_clean() && report.more == 0);
-    assert_eq!((report.users, report.conversations, report.members), (3, 3, 5));
+    assert_eq!((report.users, report.conversations, report.members), (3, 5, 8));
     assert_eq!((report.messages, report.changes), (6, 1));
-    assert_eq!(lines[0], "3 conversations, 6 messages");
+    assert_eq!(lines[0], "5 conversations, 6 messages");
 }
 
 #[tokio::test]
@@ -195,6 +199,49 @@ const DAMAGE: &[(&str, &str)] = &[
     (
         "UPDATE messages SET deleted_at = NULL WHERE position = (1 << 32) + 2",
         "change 4 of conversation 1 deletes a message that is not deleted",
+    ),
+    (
+        "UPDATE members SET role = 2 WHERE conversation_key = 1 AND user_key = 2",
+        "conversation 1 has no owner, or several",
+    ),
+    (
+        "UPDATE members SET role = 1 WHERE conversation_key = 5 AND user_key = 2",
+        "conversation 5 has no owner, or several",
+    ),
+    (
+        "UPDATE conversations SET name = NULL WHERE key = 5",
+        "conversation 5 has no name",
+    ),
+    (
+        "UPDATE conversations SET slug = 'friends' WHERE key = 1",
+        "conversation 1 has a slug, but is no channel",
+    ),
+    (
+        "UPDATE conversations SET slug = 'teatime' WHERE key = 4",
+        "the slug of channel 4 is not that of its name",
+    ),
+    (
+        "UPDATE conversations SET slug = NULL WHERE key = 4",
+        "the slug of channel 4 is not that of its name",
+    ),
+    (
+        "UPDATE conversations SET invite_code = NULL",
+        "room 5 has no invite code",
+    ),
+    (
+        "UPDATE conversations SET invite_code = 'X' WHERE key = 3",
+        "conversation 3 is deleted, but still holds its slug or invite code",
+    ),
+    (
+        "UPDATE conversations SET max_members = 2 WHERE key = 2",
+        "the direct conversation 2 has a name, a policy, a password or an invite code",
+    ),
+    (
+        "WITH RECURSIVE n(n) AS (SELECT 10 UNION ALL SELECT n + 1 FROM n WHERE n < 29)
+         INSERT INTO conversations (key, id, kind, created_by, created_at) SELECT n, randomblob(16), 3, 1, 1 FROM n;
+         INSERT INTO members (conversation_key, user_key, role, joined_at, last_read_seq)
+         SELECT key, 1, 0, 1, 0 FROM conversations WHERE key >= 10",
+        "user 1 is in 21 rooms",
     ),
     ("DELETE FROM meta", "the store has no epoch"),
 ];

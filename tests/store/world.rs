@@ -11,12 +11,13 @@ use std::{
 
 use parlor::{
     db::{
-        Appended, ConversationAppend, Log, LogError, NewAccount, NewGroup, NewMessage, Op, Outcome, Refusal, Store,
+        Appended, ConversationAppend, Log, LogError, NewAccount, NewConversation, NewMessage, Op, Outcome, Refusal,
+        Store,
         sqlite::{self, Closer, Sqlite, SqliteOptions},
     },
     domain::{
-        ClientId, Content, Conversation, ConversationId, Emoji, MessageId, MessageType, Role, Seq, Settings, Timestamp,
-        User, UserId, UserKey, message::Draft,
+        ClientId, Content, Conversation, ConversationId, ConversationName, Emoji, InviteCode, Kind, MessageId,
+        MessageType, Role, Seq, Settings, Slug, Timestamp, User, UserId, UserKey, message::Draft,
     },
     protocol::command::ReadUpTo,
 };
@@ -129,21 +130,38 @@ impl World {
         users.try_into().unwrap()
     }
 
-    pub fn group_of(&self, owner: &User, members: &[&User]) -> NewGroup {
-        NewGroup {
-            id: self.new_id(),
-            name: "friends".to_owned(),
-            owner: owner.key,
-            members: members.iter().map(|user| user.key).collect(),
-            max_members: None,
-            retention_seconds: None,
-            slow_mode_seconds: None,
-            at: self.now(),
+    pub fn group_of(&self, owner: &User, members: &[&User]) -> NewConversation {
+        let members = members.iter().map(|user| user.key).collect();
+        let group = NewConversation::group(self.new_id(), "friends", owner.key, self.now());
+        NewConversation { members, ..group }
+    }
+
+    pub fn channel_of(&self, owner: &User, name: &str) -> NewConversation {
+        let parsed = ConversationName::parse(name).unwrap();
+        NewConversation {
+            kind: Kind::Channel,
+            slug: Some(Slug::of(&parsed).unwrap()),
+            ..NewConversation::group(self.new_id(), name, owner.key, self.now())
         }
     }
 
+    /// With the code that [`code`] makes of the conversation's id.
+    pub fn room_of(&self, owner: &User, members: &[&User]) -> NewConversation {
+        let group = self.group_of(owner, members);
+        NewConversation {
+            kind: Kind::Room,
+            invite_code: Some(code(group.id)),
+            ..group
+        }
+    }
+
+    /// Makes what must not be refused.
+    pub async fn makes(&self, new: NewConversation) -> Conversation {
+        self.store.create_conversation(new).await.unwrap().unwrap()
+    }
+
     pub async fn group(&self, owner: &User, members: &[&User]) -> Conversation {
-        self.store.create_group(self.group_of(owner, members)).await.unwrap()
+        self.makes(self.group_of(owner, members)).await
     }
 
     pub fn send(&self, sender: &Arc<User>, draft: Draft) -> Op {
@@ -154,6 +172,7 @@ impl World {
             mentions: Vec::new(),
             at,
             random,
+            pause_seconds: None,
         }))
     }
 
@@ -166,6 +185,7 @@ impl World {
             mentions: mentions.iter().map(|user| Arc::clone(user)).collect(),
             at,
             random,
+            pause_seconds: None,
         }))
     }
 
@@ -204,6 +224,7 @@ impl World {
             actor: actor.clone(),
             user: user.clone(),
             role: Role::Member,
+            pass: None,
             note: note("came"),
             at,
             random,
@@ -292,6 +313,11 @@ impl World {
             other => panic!("{other:?}"),
         }
     }
+}
+
+/// An invite code that is easy to know.
+pub fn code(id: ConversationId) -> InviteCode {
+    InviteCode::generate(*id.0.as_bytes())
 }
 
 pub fn note(text: &str) -> Content {

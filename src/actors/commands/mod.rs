@@ -2,6 +2,7 @@
 //! sessions and by `http`. What enters a conversation goes to its room; what is only read comes from the store.
 
 mod conversations;
+mod entry;
 mod join;
 mod members;
 mod messages;
@@ -16,8 +17,9 @@ use actix::{Addr, dev::SendError};
 use tokio::time::Instant;
 
 pub use conversations::{
-    FoundOrCreated, GroupRequest, conversation_details, create_group, find_or_create_direct, list_conversations,
+    CreateRequest, FoundOrCreated, conversation_details, create_conversation, find_or_create_direct, list_conversations,
 };
+pub use entry::{join_by_code, join_by_id, list_channels, new_invite_code, take_invite_code};
 pub use join::{Joined, MemberView, join_conversation, leave_conversation, list_members};
 pub use members::{add_member, leave_for_good, remove_member, set_role};
 pub use messages::{
@@ -25,7 +27,7 @@ pub use messages::{
     versions,
 };
 pub use presence::{PresenceList, PresenceView, get_presence};
-pub use settings::{delete_conversation, update_conversation};
+pub use settings::{delete_conversation, password_hash, update_conversation};
 pub use sync::{Synced, sync};
 pub use users::{ProductUser, put_user};
 
@@ -88,6 +90,11 @@ pub fn offer(room: &Addr<Room>, submit: Submit) {
 /// Asks a room for a change and waits until it is committed (or refused).
 async fn ask(node: &Arc<Node>, caller: &Caller, id: ConversationId, request: Request) -> Result<Answer, ApiError> {
     require_member(node, caller, id).await?;
+    submit(node, caller, id, request).await
+}
+
+/// The same for whoever need not be a member.
+async fn submit(node: &Arc<Node>, caller: &Caller, id: ConversationId, request: Request) -> Result<Answer, ApiError> {
     let (reply, answer) = Reply::to_caller();
     offer(
         &node.rooms.open(node, id),

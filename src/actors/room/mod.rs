@@ -4,6 +4,7 @@
 //! its mailbox on the store after the start.
 
 mod commit;
+mod entry;
 mod members;
 mod presence;
 mod recover;

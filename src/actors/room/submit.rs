@@ -9,9 +9,9 @@ use tokio::time::Instant;
 use super::{Loaded, Pending, Room, Seat, settings::note};
 use crate::{
     actors::reply::{Answer, Reply},
-    db::{NewMessage, Op},
+    db::{NewMessage, Op, Pass},
     domain::{
-        Content, Emoji, MessageId, MessageType, Role, Settings, Timestamp, User,
+        Content, Emoji, Kind, MessageId, MessageType, Role, Settings, Timestamp, User,
         message::Draft,
         permission::{self, Action},
     },
@@ -49,6 +49,8 @@ pub enum Request {
     MarkRead(ReadUpTo),
     /// Add this user as a member.
     Add(Arc<User>),
+    /// Become a member by oneself.
+    Join(Box<Pass>),
     /// Remove this user.
     Remove(Arc<User>),
     /// Leave.
@@ -158,6 +160,9 @@ impl Room {
 impl Loaded {
     /// What a request comes to; `None` when all is as it is asked to be already.
     fn op(&self, by: &Arc<User>, request: Request, at: Timestamp, random: u64) -> Result<Option<Op>, ApiError> {
+        if let Request::Join(pass) = request {
+            return self.join(by, pass, at, random);
+        }
         let Seat { role, .. } = *self.seats.get(&by.key).ok_or_else(ApiError::not_member)?;
         let check = |action| self.check(role, action);
         Ok(Some(match request {
@@ -169,6 +174,7 @@ impl Loaded {
                     draft,
                     at,
                     random,
+                    pause_seconds: self.conversation.policies.slow_mode_seconds,
                 }))
             }
             Request::Edit(message, content) => {
@@ -212,6 +218,7 @@ impl Loaded {
                     actor: by.clone(),
                     user,
                     role: Role::Member,
+                    pass: None,
                     note,
                     at,
                     random,
@@ -240,6 +247,8 @@ impl Loaded {
                     random,
                 }
             }
+            // Of whom it does not ask whether they are a member: see above.
+            Request::Join(_) => return Ok(None),
             Request::Leave => {
                 check(Action::Leave)?;
                 self.leave(by, at, random)?
@@ -264,9 +273,13 @@ impl Loaded {
             .map_err(|why| ApiError::new(ErrorCode::Forbidden, why))
     }
 
-    /// An owner who leaves hands over to the longest-standing admin, otherwise to the longest-standing member.
+    /// An owner who leaves hands over to the longest-standing admin, otherwise to the longest-standing member; but a room
+    /// ends with them.
     fn leave(&self, by: &Arc<User>, at: Timestamp, random: u64) -> Result<Op, ApiError> {
         let owns = self.seats.get(&by.key).is_some_and(|seat| seat.role == Role::Owner);
+        if owns && self.conversation.kind == Kind::Room {
+            return self.end(by, at, random);
+        }
         let mut others = self.seats.values().filter(|seat| seat.user.key != by.key);
         let heir = owns
             .then(|| {

@@ -100,6 +100,10 @@ fn no_hot_query_reads_a_whole_table() {
         plan(c, &query::messages::quoted(vec![1, 2])),
         plan(c, &query::messages::reactions_on(vec![1, 2])),
         plan(c, &query::messages::versions(1)),
+        plan(c, &query::conversations::by_code("a")),
+        plan(c, &query::conversations::key_by_slug("a")),
+        plan(c, &query::conversations::count_of_kind(1, 3)),
+        plan(c, &query::conversations::channels("a", "b", "c", 1, 2)),
     ];
     for plan in &plans {
         assert!(plan.contains("SEARCH"), "{plan}");
@@ -116,6 +120,11 @@ fn no_hot_query_reads_a_whole_table() {
         plans[21].contains("COVERING INDEX users_by_display_name"),
         "{}",
         plans[21]
+    );
+    let channels = plans.last().unwrap();
+    assert!(
+        channels.contains("(slug>? AND slug<?)") && !channels.contains("TEMP B-TREE"),
+        "{channels}"
     );
     for ordered in [3, 4, 5, 6, 7] {
         assert!(!plans[ordered].contains("TEMP B-TREE"), "{}", plans[ordered]);

@@ -101,6 +101,7 @@ impl Chat {
                 note,
                 at,
                 random,
+                ..
             } => {
                 if self.member(user.key).is_some() {
                     return Err(Refusal::AlreadyMember);

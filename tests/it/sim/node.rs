@@ -52,6 +52,7 @@ pub async fn start(seed: u64, rng: &mut StdRng, fake: &FakeStore) -> (Arc<Node>,
         messages_burst: 2 * per_second,
         events_per_second: 2 * per_second,
         logins_per_minute: 0,
+        guesses_per_minute: 0,
     };
     let (metrics, relays, here) = (Metrics::default(), Relays::new(WORKERS), Arbiter::current());
     let (log, counted) = (Box::new(fake.clone()), metrics.clone());

@@ -6,13 +6,14 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use async_trait::async_trait;
 use parlor::{
     db::{
-        Account, Appended, Change, ConversationAppend, Credentials, History, HistoryAt, ListCursor, Log, LogError,
-        Membership, NewAccount, NewGroup, Receipt, RoomState, Store, StoreError, SyncPage, TokenUser, Version,
+        Account, Appended, Change, ConversationAppend, Credentials, Door, Doorway, History, HistoryAt, ListCursor, Log,
+        LogError, Membership, NewAccount, NewConversation, Receipt, Refusal, RoomState, Store, StoreError, SyncPage,
+        TokenUser, Version,
     },
     domain::{
         Conversation, ConversationId, ConversationKey, Kind, Member, MessageId, Role, Seq, Timestamp, User, UserId,
         UserKey,
-        conversation::{ConversationView, Policies},
+        conversation::{ChannelView, ConversationView, Policies},
     },
 };
 
@@ -64,7 +65,7 @@ impl Memory {
         }
     }
 
-    pub fn create(&mut self, group: NewGroup) -> Conversation {
+    pub fn create(&mut self, group: NewConversation) -> Conversation {
         let conversation = Conversation {
             key: ConversationKey(self.chats.len() as i64),
             id: group.id,
@@ -233,8 +234,22 @@ impl Store for FakeStore {
         not_simulated()
     }
 
-    async fn create_group(&self, group: NewGroup) -> Found<Conversation> {
-        self.ask(|memory| memory.create(group)).await
+    async fn create_conversation(&self, new: NewConversation) -> Found<Result<Conversation, Refusal>> {
+        self.ask(|memory| Ok(memory.create(new))).await
+    }
+
+    async fn door(&self, _: &Doorway, _: UserKey) -> Found<Option<Door>> {
+        not_simulated()
+    }
+
+    async fn channels(
+        &self,
+        _: UserKey,
+        _: &str,
+        _: usize,
+        _: Option<&str>,
+    ) -> Found<(Vec<ChannelView>, Option<String>)> {
+        not_simulated()
     }
 
     async fn conversation(&self, id: ConversationId) -> Found<Option<Conversation>> {

@@ -7,12 +7,8 @@ use diesel::{
 
 use super::{Decision, Turn, changes::NewMark};
 use crate::{
-    db::{
-        Outcome, Refusal, StoreError, query,
-        rows::{self, ConversationRow},
-        sqlite::statement::statement,
-    },
-    domain::{Content, Kind, Role, Timestamp, UserKey, limits},
+    db::{Outcome, Refusal, StoreError, query, rows, sqlite::statement::statement},
+    domain::{Content, Role, Timestamp, UserKey},
 };
 
 impl Turn<'_> {
@@ -28,8 +24,8 @@ impl Turn<'_> {
         if self.role(user)?.is_some() {
             return Ok(Err(Refusal::AlreadyMember));
         }
-        if self.is_full()? {
-            return Ok(Err(Refusal::Full));
+        if let Some(refusal) = self.has_no_place(user)? {
+            return Ok(Err(refusal));
         }
         let Some(seq) = self.next() else {
             return Ok(Err(Refusal::Ended));
@@ -141,18 +137,6 @@ impl Turn<'_> {
             .get_result(self.connection)
             .optional()?;
         role.map(|code| rows::role(code, self.key.0)).transpose()
-    }
-
-    /// Whether nobody else fits in: by its policy, and a group never holds more than the engine's bound.
-    fn is_full(&mut self) -> Result<bool, StoreError> {
-        let row: ConversationRow = query::conversations::by_key(self.key.0).get_result(self.connection)?;
-        let policy = row.max_members.map_or(usize::MAX, |most| most.max(0) as usize);
-        let most = match rows::kind(row.kind, row.key)? {
-            Kind::Group => policy.min(limits::GROUP_MEMBERS),
-            Kind::Direct => 2,
-            Kind::Channel | Kind::Room => policy,
-        };
-        Ok(self.head.members.max(0) as usize >= most)
     }
 }
 

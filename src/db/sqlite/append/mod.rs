@@ -6,24 +6,31 @@
 
 mod changes;
 mod edit;
+mod entry;
 mod insert;
 mod members;
+mod pace;
 mod react;
 mod send;
 mod settings;
 
 use diesel::{SqliteConnection, prelude::*};
 
-#[cfg(test)]
-pub use self::send::ByClient;
-pub use self::{changes::DELETED, edit::EDITED, react::REACTED};
 use super::statement::statement;
 use crate::{
     db::{
-        Appended, ConversationAppend, Op, Outcome, Refusal, StoreError, position::pack, query, rows, rows::MessageRow,
+        Appended, ConversationAppend, Op, Outcome, Refusal, StoreError,
+        position::pack,
+        query,
+        rows::{self, MessageRow},
     },
     domain::{ConversationKey, MessageId, Seq, Timestamp},
 };
+
+pub use self::{changes::DELETED, edit::EDITED, react::REACTED};
+
+#[cfg(test)]
+pub use self::send::ByClient;
 
 /// What became of one op: what the database says is an error of the whole batch, a refusal concerns the op alone.
 type Decision = Result<Result<Outcome, Refusal>, StoreError>;
@@ -121,10 +128,14 @@ impl<'a> Turn<'a> {
                 actor,
                 user,
                 role,
+                pass,
                 note,
                 at,
                 random,
-            } => self.add_member(user.key, *role, actor.key, note, *at, *random),
+            } => match pass.as_ref().map(|pass| self.pass_fails(pass)).transpose()?.flatten() {
+                Some(refusal) => Ok(Err(refusal)),
+                None => self.add_member(user.key, *role, actor.key, note, *at, *random),
+            },
             Op::RemoveMember {
                 actor,
                 user,

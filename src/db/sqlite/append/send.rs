@@ -48,6 +48,9 @@ impl Turn<'_> {
         let Some(seq) = self.next() else {
             return Ok(Err(Refusal::Ended));
         };
+        if let Some(refusal) = self.keep_pace(message)? {
+            return Ok(Err(refusal));
+        }
         let id = MessageId::at_seq(message.at, seq, message.random);
         let mentions = ids_of(&message.mentions)?;
         let row = NewRow {

@@ -1,6 +1,7 @@
 //! [`Store`] on one file: reads go to the pool, writes to the writer. What each does is in the file of its noun.
 
 pub mod assemble;
+mod channels;
 mod conversations;
 mod list;
 mod messages;
@@ -15,14 +16,16 @@ use diesel::{RunQueryDsl, connection::SimpleConnection, dsl::sql, sql_types::Int
 use super::{readers::Readers, writer::WriterHandle};
 use crate::{
     db::{
-        Account, Change, Credentials, History, HistoryAt, ListCursor, Membership, NewAccount, NewGroup, Receipt,
-        RoomState, Store, StoreError, SyncPage, TokenUser, Version,
+        Account, Change, Credentials, Door, Doorway, History, HistoryAt, ListCursor, Membership, NewAccount,
+        NewConversation, Receipt, Refusal, RoomState, Store, StoreError, SyncPage, TokenUser, Version,
     },
     domain::{
         Conversation, ConversationId, ConversationKey, Member, MessageId, Role, Seq, Timestamp, User, UserId, UserKey,
-        conversation::ConversationView,
+        conversation::{ChannelView, ConversationView},
     },
 };
+
+pub use self::conversations::{rooms_of, slug_is_taken};
 
 type Result<T> = std::result::Result<T, StoreError>;
 
@@ -174,8 +177,26 @@ impl Store for SqliteStore {
             .await
     }
 
-    async fn create_group(&self, group: NewGroup) -> Result<Conversation> {
-        self.writer.write(move |c| conversations::create_group(c, &group)).await
+    async fn create_conversation(&self, new: NewConversation) -> Result<std::result::Result<Conversation, Refusal>> {
+        self.writer.write(move |c| conversations::create(c, &new)).await
+    }
+
+    async fn door(&self, by: &Doorway, user: UserKey) -> Result<Option<Door>> {
+        let by = by.clone();
+        self.readers.read(move |c| channels::door(c, &by, user)).await
+    }
+
+    async fn channels(
+        &self,
+        user: UserKey,
+        folded: &str,
+        limit: usize,
+        after: Option<&str>,
+    ) -> Result<(Vec<ChannelView>, Option<String>)> {
+        let (folded, after) = (folded.to_owned(), after.map(str::to_owned));
+        self.readers
+            .read(move |c| channels::page(c, user, &folded, limit, after.as_deref()))
+            .await
     }
 
     async fn conversation(&self, id: ConversationId) -> Result<Option<Conversation>> {

@@ -1,8 +1,12 @@
 //! What one statement each can say about the rows. Called by `verify`.
 
-use diesel::{RunQueryDsl, SqliteConnection, dsl::sql, prelude::QueryableByName, sql_types::Text};
+use diesel::{SqliteConnection, dsl::sql, prelude::*, sql_types::Text};
 
 use super::{FINDINGS_MAX, Report};
+use crate::{
+    db::schema::conversations,
+    domain::{ConversationName, Kind, Slug},
+};
 
 /// Each gives a sentence for each row that is wrong. `>> 32` and `& 4294967295` are `position::unpack`.
 const ROWS: &[(&str, &str)] = &[
@@ -39,6 +43,29 @@ const ROWS: &[(&str, &str)] = &[
          OR (SELECT count(*) FROM members WHERE conversation_key = key AND user_key IN (direct_low, direct_high)) <> 2)",
     ),
     (
+        // 0 is direct, 1 a group, 2 a channel, 3 a room; 2 is the owner's role.
+        "names and codes",
+        "SELECT 'conversation ' || key || ' has no owner, or several' FROM conversations
+         WHERE kind <> 0 AND deleted_at IS NULL
+         AND (SELECT count(*) FROM members WHERE conversation_key = key AND role = 2) <> 1
+         UNION ALL SELECT 'conversation ' || key || ' has no name' FROM conversations WHERE kind <> 0 AND name IS NULL
+         UNION ALL SELECT 'conversation ' || key || ' has a slug, but is no channel' FROM conversations
+         WHERE kind <> 2 AND slug IS NOT NULL
+         UNION ALL SELECT 'room ' || key || ' has no invite code' FROM conversations
+         WHERE kind = 3 AND invite_code IS NULL AND deleted_at IS NULL
+         UNION ALL SELECT 'conversation ' || key || ' is deleted, but still holds its slug or invite code'
+         FROM conversations WHERE deleted_at IS NOT NULL AND (slug IS NOT NULL OR invite_code IS NOT NULL)
+         UNION ALL SELECT 'the direct conversation ' || key || ' has a name, a policy, a password or an invite code'
+         FROM conversations WHERE kind = 0
+         AND coalesce(name, invite_code, password_hash, max_members, retention_seconds, slow_mode_seconds) IS NOT NULL",
+    ),
+    (
+        "rooms of a user",
+        "SELECT 'user ' || user_key || ' is in ' || count(*) || ' rooms' FROM members
+         JOIN conversations ON key = conversation_key WHERE kind = 3 AND deleted_at IS NULL
+         GROUP BY user_key HAVING count(*) > 20",
+    ),
+    (
         "senders",
         "SELECT 'the sender of message ' || (position & 4294967295) || ' of conversation ' || (position >> 32)
          || ' is missing' FROM messages WHERE NOT EXISTS (SELECT 1 FROM users WHERE key = sender_key)
@@ -69,6 +96,26 @@ const ROWS: &[(&str, &str)] = &[
     ),
     ("the epoch", "SELECT 'the store has no epoch' WHERE NOT EXISTS (SELECT 1 FROM meta WHERE name = 'epoch')"),
 ];
+
+/// Whether the slugs of channels agree with their names: what only we can compute.
+pub fn slugs(connection: &mut SqliteConnection, report: &mut Report) {
+    let channels: QueryResult<Vec<(i64, Option<String>, Option<String>)>> = conversations::table
+        .filter(conversations::kind.eq(Kind::Channel.code()))
+        .filter(conversations::deleted_at.is_null())
+        .select((conversations::key, conversations::name, conversations::slug))
+        .load(connection);
+    let channels = channels.unwrap_or_else(|error| {
+        report.find(format!("slugs cannot be checked: {error}"));
+        Vec::new()
+    });
+    for (key, name, slug) in channels {
+        let name = name.and_then(|name| ConversationName::parse(&name).ok());
+        let due = name.and_then(|name| Slug::of(&name).ok());
+        if slug.is_none() || due.as_ref().map(Slug::as_str) != slug.as_deref() {
+            report.find(format!("the slug of channel {key} is not that of its name"));
+        }
+    }
+}
 
 #[derive(QueryableByName)]
 struct Line {

@@ -73,6 +73,7 @@ pub fn verify(path: &Path, progress: &mut dyn FnMut(String)) -> Result<Report, O
             checks::pages(connection, &mut report);
             progress("the file's pages are read".to_owned());
             checks::rows(connection, &mut report, progress);
+            checks::slugs(connection, &mut report);
             walk::changes(connection, &mut report, progress);
             Ok(report)
         })
