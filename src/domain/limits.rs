@@ -2,6 +2,24 @@
 
 /// Longest text message, in Unicode code points after trimming.
 pub const TEXT_CHARS: usize = 2000;
+/// Largest drawing, in bytes as it was sent.
+pub const DRAWING_BYTES: usize = 64 * 1024;
+/// Most operations of a drawing.
+pub const DRAWING_OPERATIONS: usize = 10_000;
+/// How deep a drawing may be nested, itself being the first level.
+pub const DRAWING_LEVELS: usize = 8;
+/// Longest side of a drawing.
+pub const DRAWING_SIDE: u32 = 8192;
+/// Largest image, in bytes as it was sent.
+pub const IMAGE_BYTES: usize = 2 * 1024 * 1024;
+/// Most pixels of an image.
+pub const IMAGE_PIXELS: u64 = 25_000_000;
+/// Longest side of an image, in pixels.
+pub const IMAGE_SIDE: u32 = 16_384;
+/// Uploads that a user may have which are in no message.
+pub const UPLOADS_UNPOSTED: usize = 100;
+/// How long an upload that is in no message is kept, in hours.
+pub const UPLOAD_UNPOSTED_HOURS: u64 = 50;
 /// Longest `clientId`, in characters.
 pub const CLIENT_ID_CHARS: usize = 64;
 /// Longest user id, in characters.

@@ -3,12 +3,14 @@
 
 pub mod clock;
 pub mod conversation;
+pub mod drawing;
 pub mod ids;
 pub mod invalid;
 pub mod limits;
 pub mod message;
 pub mod names;
 pub mod permission;
+pub mod upload;
 pub mod user;
 
 pub use clock::{Clock, Entropy, Timestamp};
@@ -17,4 +19,5 @@ pub use ids::{ConversationId, ConversationKey, MessageId, Seq, SessionId, UserId
 pub use invalid::Invalid;
 pub use message::{Content, Message, MessageType, Reaction};
 pub use names::{ClientId, ConversationName, DisplayName, Password, Username};
+pub use upload::{ImageType, UploadName};
 pub use user::User;
