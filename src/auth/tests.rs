@@ -13,12 +13,12 @@ use super::*;
 use crate::{
     config::JwtConfig,
     db::{
-        Account, Change, Credentials, History, HistoryAt, ListCursor, Membership, NewAccount, NewGroup, RoomState,
-        Store, StoreError, SyncPage, TokenUser,
+        Account, Change, Credentials, History, HistoryAt, ListCursor, Membership, NewAccount, NewGroup, NewUpload,
+        RoomState, Store, StoreError, SyncPage, TokenUser, UploadStore,
     },
     domain::{
-        Clock, Conversation, ConversationId, ConversationKey, Member, Role, Seq, Timestamp, User, UserId, UserKey,
-        conversation::ConversationView,
+        Clock, Conversation, ConversationId, ConversationKey, Member, Role, Seq, Timestamp, UploadName, User, UserId,
+        UserKey, conversation::ConversationView,
     },
     protocol::ErrorCode,
 };
@@ -71,6 +71,25 @@ impl Accounts {
 
 fn not_here<T>() -> Result<T, StoreError> {
     Err(StoreError::Broken("not asked for here".to_owned()))
+}
+
+#[async_trait]
+impl UploadStore for Accounts {
+    async fn unposted_uploads(&self, _: UserKey) -> Result<usize, StoreError> {
+        not_here()
+    }
+
+    async fn record_upload(&self, _: NewUpload, _: usize) -> Result<bool, StoreError> {
+        not_here()
+    }
+
+    async fn recorded_uploads(&self, _: &[UploadName]) -> Result<Vec<UploadName>, StoreError> {
+        not_here()
+    }
+
+    async fn sweep_uploads(&self, _: Timestamp, _: usize) -> Result<Vec<UploadName>, StoreError> {
+        not_here()
+    }
 }
 
 #[async_trait]

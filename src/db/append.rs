@@ -6,7 +6,8 @@ use async_trait::async_trait;
 
 use crate::{
     domain::{
-        Content, ConversationKey, MessageId, Role, Seq, Settings, Timestamp, User, UserId, UserKey, message::Draft,
+        Content, ConversationKey, Invalid, MessageId, Role, Seq, Settings, Timestamp, User, UserId, UserKey,
+        message::Draft,
     },
     protocol::{ApiError, ErrorCode, command::ReadUpTo},
 };
@@ -237,6 +238,10 @@ pub enum Refusal {
     NotYours,
     /// The message it answers is not in this conversation.
     NoSuchReply,
+    /// There is no such upload (any more).
+    NoSuchUpload,
+    /// Somebody else uploaded it.
+    NotYourUpload,
     /// They are a member already.
     AlreadyMember,
     /// They are not a member.
@@ -258,6 +263,8 @@ impl From<Refusal> for ApiError {
             Refusal::NoSuchMessage => Self::not_found("message"),
             Refusal::NotYours => Self::new(ErrorCode::Forbidden, "this message is not yours to change"),
             Refusal::NoSuchReply => Self::not_found("message to reply to"),
+            Refusal::NoSuchUpload => Invalid::new("content", "is not the url of an upload that is still there").into(),
+            Refusal::NotYourUpload => Self::new(ErrorCode::Forbidden, "this upload is somebody else's"),
             Refusal::AlreadyMember => Self::new(ErrorCode::Conflict, "this user is a member already"),
             Refusal::NotMember => Self::new(ErrorCode::NotFound, "this user is not a member"),
             Refusal::Full => Self::new(ErrorCode::RoomFull, "the conversation holds as many members as it may"),

@@ -19,7 +19,7 @@ use super::{
     figures::Meter,
     members, messages,
     observe::{Observer, cors, observe},
-    operators, presence, settings, users,
+    operators, presence, settings, uploads, users,
 };
 
 /// A route, as tests and the OpenAPI document read it.
@@ -55,7 +55,7 @@ macro_rules! routes {
 }
 
 use Access::{Admin, Open, Scraper, User};
-use Pace::{Free, Message};
+use Pace::{Free, Message, Upload};
 
 routes! {
     "/api/auth/register" { POST auth::register Open; }
@@ -96,6 +96,11 @@ routes! {
         DELETE members::remove_member User(Free);
     }
     "/api/conversations/{id}/leave" { POST members::leave_conversation User(Free); }
+    "/api/uploads" { POST uploads::upload_image User(Upload); }
+    "/uploads/{name}" {
+        GET uploads::show_upload Open;
+        HEAD uploads::head_upload Open;
+    }
     "/api/admin/sessions" { GET admin::list_sessions Admin(Free); }
     "/api/admin/sessions/{id}" { DELETE admin::disconnect_session Admin(Free); }
     "/api/admin/metrics" { GET admin::show_metrics Admin(Free); }

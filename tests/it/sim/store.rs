@@ -7,10 +7,11 @@ use async_trait::async_trait;
 use parlor::{
     db::{
         Account, Appended, Change, ConversationAppend, Credentials, History, HistoryAt, ListCursor, Log, LogError,
-        Membership, NewAccount, NewGroup, RoomState, Store, StoreError, SyncPage, TokenUser,
+        Membership, NewAccount, NewGroup, NewUpload, RoomState, Store, StoreError, SyncPage, TokenUser, UploadStore,
     },
     domain::{
-        Conversation, ConversationId, ConversationKey, Kind, Member, Role, Seq, Timestamp, User, UserId, UserKey,
+        Conversation, ConversationId, ConversationKey, Kind, Member, Role, Seq, Timestamp, UploadName, User, UserId,
+        UserKey,
         conversation::{ConversationView, Policies},
     },
 };
@@ -139,6 +140,25 @@ impl Log for FakeStore {
 
 fn not_simulated<T>() -> Found<T> {
     Err(StoreError::Unavailable("the simulation has no such thing".into()))
+}
+
+#[async_trait]
+impl UploadStore for FakeStore {
+    async fn unposted_uploads(&self, _: UserKey) -> Found<usize> {
+        not_simulated()
+    }
+
+    async fn record_upload(&self, _: NewUpload, _: usize) -> Found<bool> {
+        not_simulated()
+    }
+
+    async fn recorded_uploads(&self, _: &[UploadName]) -> Found<Vec<UploadName>> {
+        not_simulated()
+    }
+
+    async fn sweep_uploads(&self, _: Timestamp, _: usize) -> Found<Vec<UploadName>> {
+        not_simulated()
+    }
 }
 
 #[async_trait]

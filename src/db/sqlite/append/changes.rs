@@ -59,6 +59,7 @@ impl Turn<'_> {
             at: at.millis(),
         }
         .execute(self.connection)?;
+        self.hide_upload(&row, at)?;
         self.take(seq, None);
         Ok(Ok(Outcome::Deleted {
             seq,

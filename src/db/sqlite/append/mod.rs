@@ -9,12 +9,16 @@ mod insert;
 mod members;
 mod send;
 mod settings;
+mod uploads;
 
 use diesel::{SqliteConnection, prelude::*};
 
 pub use self::changes::DELETED;
 #[cfg(test)]
 pub use self::send::ByClient;
+pub use self::uploads::forget_uses;
+#[cfg(test)]
+pub use self::uploads::{ForgetUses, MarkUnused};
 use super::statement::statement;
 use crate::{
     db::{

@@ -37,6 +37,9 @@ impl Turn<'_> {
         let Some(seq) = self.next() else {
             return Ok(Err(Refusal::Ended));
         };
+        if let Err(refusal) = self.show_upload(message, seq)? {
+            return Ok(Err(refusal));
+        }
         let id = MessageId::at_seq(message.at, seq, message.random);
         let row = NewRow {
             position: pack(self.key, seq),

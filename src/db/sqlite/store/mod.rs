@@ -4,6 +4,7 @@ mod conversations;
 mod list;
 mod messages;
 pub mod unread;
+mod uploads;
 mod users;
 
 use std::{sync::Arc, time::Duration};
