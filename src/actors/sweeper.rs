@@ -14,8 +14,8 @@ use crate::{
     uploads::Files,
 };
 
-/// How often it looks. A picture whose message was deleted is there that long.
-const LOOK: Duration = Duration::from_secs(5);
+/// How often it looks, which costs a read. A picture whose message was deleted is there that long.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// Records that one transaction forgets.
 const BATCH: usize = 200;

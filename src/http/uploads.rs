@@ -7,7 +7,6 @@ use actix_multipart::{Field, Multipart, MultipartError};
 use actix_web::{
     HttpRequest, HttpResponse,
     body::SizedStream,
-    error::PayloadError,
     http::header::{
         CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderName, IF_NONE_MATCH,
     },
@@ -166,7 +165,6 @@ fn bad_form(error: &MultipartError) -> ApiError {
             ErrorCode::UnsupportedMediaType,
             "the body must be a form, sent as multipart/form-data",
         ),
-        MultipartError::Payload(PayloadError::Overflow) => too_large(),
         _ => Invalid::new("body", "is no form that can be read").into(),
     }
 }

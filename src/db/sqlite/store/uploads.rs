@@ -34,7 +34,10 @@ impl UploadStore for SqliteStore {
     async fn recorded_uploads(&self, names: &[UploadName]) -> Result<Vec<UploadName>> {
         let names = names.iter().map(|name| name.as_str().to_owned()).collect();
         self.readers
-            .read(move |c| query::uploads::recorded(names).load(c)?.iter().map(parse).collect())
+            .read(move |c| {
+                let found: Vec<String> = query::uploads::recorded(names).load(c)?;
+                found.iter().map(|name| parse(name)).collect()
+            })
             .await
     }
 
@@ -83,7 +86,7 @@ fn sweep(connection: &mut SqliteConnection, now: Timestamp, limit: usize) -> Res
     }
     let due: Vec<String> = query::uploads::due(now.millis(), limit as i64).load(connection)?;
     diesel::delete(uploads::table.filter(uploads::name.eq_any(&due))).execute(connection)?;
-    due.iter().map(parse).collect()
+    due.iter().map(|name| parse(name)).collect()
 }
 
 /// A piece of what an ended conversation showed, and with the last piece that it ended.
@@ -102,6 +105,6 @@ fn forget_ended(connection: &mut SqliteConnection, key: i64, now: Timestamp) -> 
     Ok(())
 }
 
-fn parse(name: &String) -> Result<UploadName> {
+fn parse(name: &str) -> Result<UploadName> {
     UploadName::parse(name).map_err(|_| broken("the name of an upload", 0))
 }
