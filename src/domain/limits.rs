@@ -48,6 +48,8 @@ pub const SYNC_CURSORS: usize = 1000;
 pub const PAGE_DEFAULT: usize = 50;
 /// See [`PAGE_DEFAULT`].
 pub const PAGE_MAX: usize = 100;
+/// Content that a page of messages may hold, in bytes: fifty of the longest texts fit. One message is always given.
+pub const PAGE_BYTES: usize = 512 * 1024;
 /// Messages in one page of `sync`: unasked and at the most.
 pub const SYNC_PAGE_DEFAULT: usize = 200;
 /// See [`SYNC_PAGE_DEFAULT`].

@@ -192,6 +192,13 @@ pub struct Message {
     pub deleted_at: Option<Timestamp>,
 }
 
+impl Message {
+    /// How much there is to show of it, in bytes.
+    pub fn content_bytes(&self) -> usize {
+        self.content.as_ref().map_or(0, |content| content.as_str().len())
+    }
+}
+
 /// What a client asks to send, parsed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Draft {

@@ -1,5 +1,6 @@
 //! [`Store`] on one file: reads go to the pool, writes to the writer. What each does is in the file of its noun.
 
+mod bounded;
 mod conversations;
 mod list;
 mod messages;
