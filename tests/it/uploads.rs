@@ -667,9 +667,8 @@ async fn posting_and_deleting_at_once_loses_no_image_that_is_shown() {
 async fn ready_says_how_large_images_and_drawings_may_be() {
     let server = Server::start().await;
     let tab = server.user("alice").await.connect().await;
-    let ready = tab.sees("ready", |_| true).await;
     assert_has(
-        &ready["limits"],
+        &tab.ready["limits"],
         &json!({"imageBytes": 2 * MIB, "drawingBytes": 65_536}),
     );
 }

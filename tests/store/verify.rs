@@ -9,11 +9,11 @@ use tempfile::TempDir;
 
 use crate::{
     failures::raw,
-    world::{World, named, words},
+    world::{World, named, shows, words},
 };
 
 /// A closed store with a bit of everything: conversation 1 is a group with changes 1 to 6 (4 deletes 2), 2 is direct, 3 is
-/// deleted.
+/// deleted, 4 has a picture.
 async fn used() -> std::sync::Arc<TempDir> {
     let world = World::fresh().await;
     let [ann, bob, cem] = world.users(["ann", "bob", "cem"]).await;
@@ -36,6 +36,11 @@ async fn used() -> std::sync::Arc<TempDir> {
     let alone = world.group(&cem, &[]).await;
     world.does(&alone, world.remove(&cem, &cem, None)).await.unwrap();
     assert_eq!((room.key.0, alone.key.0), (1, 3));
+    // 4 is bob's, with a picture of his; one of ann's was never posted.
+    let pictures = world.group(&bob, &[&ann]).await;
+    let name = world.uploads(&bob).await;
+    world.does(&pictures, world.send(&bob, shows(&name))).await.unwrap();
+    world.uploads(&ann).await;
     world.close()
 }
 
@@ -46,9 +51,9 @@ async fn a_store_that_was_used_is_clean() {
     let report = verify(&dir.path().join("parlor.sqlite3"), &mut |line| lines.push(line)).unwrap();
     assert_eq!(report.findings, Vec::<String>::new());
     assert!(report.is_clean() && report.more == 0);
-    assert_eq!((report.users, report.conversations, report.members), (3, 3, 5));
-    assert_eq!((report.messages, report.changes), (6, 1));
-    assert_eq!(lines[0], "3 conversations, 6 messages");
+    assert_eq!((report.users, report.conversations, report.members), (3, 4, 7));
+    assert_eq!((report.messages, report.changes), (7, 1));
+    assert_eq!(lines[0], "4 conversations, 7 messages");
 }
 
 #[tokio::test]
@@ -195,6 +200,34 @@ const DAMAGE: &[(&str, &str)] = &[
     (
         "UPDATE messages SET deleted_at = NULL WHERE position = (1 << 32) + 2",
         "change 4 of conversation 1 deletes a message that is not deleted",
+    ),
+    (
+        "UPDATE upload_uses SET position = (1 << 32) + 1",
+        "message 1 of conversation 1 is noted to show an upload that it does not show",
+    ),
+    (
+        "UPDATE upload_uses SET position = (1 << 32) + 1",
+        "message 1 of conversation 4 shows an upload that does not know of it",
+    ),
+    (
+        "DELETE FROM messages WHERE position >> 32 = 4",
+        "message 1 of conversation 4 is noted to show an upload that it does not show",
+    ),
+    (
+        "DELETE FROM uploads WHERE sweep_at IS NULL",
+        "message 1 of conversation 4 shows an upload that is missing",
+    ),
+    (
+        "UPDATE uploads SET user_key = 1",
+        "message 1 of conversation 4 shows an upload of somebody else",
+    ),
+    (
+        "UPDATE uploads SET sweep_at = 1",
+        "an upload of user 2 that a message shows is to be swept",
+    ),
+    (
+        "UPDATE uploads SET sweep_at = NULL",
+        "an upload of user 1 that no message shows is never swept",
     ),
     ("DELETE FROM meta", "the store has no epoch"),
 ];
