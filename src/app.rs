@@ -17,6 +17,7 @@ use crate::{
         presence::Presence,
         relay::{Drain, Quiesce, Relays},
         rooms::Rooms,
+        sweeper::Sweeper,
     },
     auth::{Authenticator, Passwords, RateLimits, Revoked, Tokens},
     config::{Config, make_private_dir},
@@ -25,6 +26,7 @@ use crate::{
     http::{State, server},
     metrics::Metrics,
     protocol::{CloseCode, event::Limits},
+    uploads::{Files, Uploads},
 };
 
 /// Passwords hashed at once: each takes 19 MiB and tens of milliseconds of one core.
@@ -32,6 +34,9 @@ const PASSWORDS_AT_ONCE: usize = 2;
 
 /// Files that are open beside the connections: the store's, the log's, the listeners'.
 const FILES_BESIDE: u64 = 100;
+
+/// Where uploads are kept, in the data directory.
+const UPLOADS: &str = "uploads";
 
 /// How long the drain waits for answers under way, and then for clients to say goodbye. With the time that HTTP gets to
 /// finish (`http::server`), the process is gone within 10 s.
@@ -118,8 +123,11 @@ async fn run(config: Config, sqlite: Sqlite, listener: TcpListener) -> Result<Cl
         revoked: revoked.clone(),
     }
     .start();
+    let files = Files::new(config.data_dir.join(UPLOADS), config.upload_reserve);
+    let uploads = Arc::new(Uploads::new(files));
+    Sweeper::new(node.clone(), uploads.files.clone()).start();
     let passwords = Arc::new(Passwords::new(PASSWORDS_AT_ONCE)?);
-    let state = web::Data::new(State::new(node, tokens, revoked, passwords, config));
+    let state = web::Data::new(State::new(node, tokens, revoked, passwords, uploads, config));
     let server = server::listen(state.clone(), listener).map_err(|error| error.to_string())?;
     let handle = server.handle();
     let serving = actix_rt::spawn(server);

@@ -60,6 +60,9 @@ metrics! {
     volatile_dropped: Count = Count::default(), "Typing and presence notices dropped for slow readers";
     relays_overflowed: Count = Count::default(), "Times a relay's mailbox was full and its sessions were closed";
     refused: CountBy = CountBy::default(), "Requests refused, by error code";
+    uploads: Count = Count::default(), "Pictures taken";
+    upload_bytes: Count = Count::default(), "Bytes of the pictures taken, as they are kept";
+    uploads_swept: Count = Count::default(), "Pictures removed because no message shows them";
     http_requests: CountBy = CountBy::default(), "HTTP requests answered, by class of status";
     http_seconds: Histogram = seconds(), "How long HTTP requests took";
 }

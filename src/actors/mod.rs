@@ -13,5 +13,6 @@ pub mod reply;
 pub mod room;
 pub mod rooms;
 pub mod session;
+pub mod sweeper;
 
 pub use node::Node;

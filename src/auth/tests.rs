@@ -14,11 +14,12 @@ use crate::{
     config::JwtConfig,
     db::{
         Account, Change, Credentials, Door, Doorway, History, HistoryAt, ListCursor, Membership, NewAccount,
-        NewConversation, Receipt, Refusal, RoomState, Store, StoreError, SyncPage, TokenUser, Version,
+        NewConversation, NewUpload, Receipt, Refusal, RoomState, Store, StoreError, SyncPage, TokenUser, UploadStore,
+        Version,
     },
     domain::{
-        Clock, Conversation, ConversationId, ConversationKey, Member, MessageId, Role, Seq, Timestamp, User, UserId,
-        UserKey,
+        Clock, Conversation, ConversationId, ConversationKey, Member, MessageId, Role, Seq, Timestamp, UploadName,
+        User, UserId, UserKey,
         conversation::{ChannelView, ConversationView},
     },
     protocol::ErrorCode,
@@ -72,6 +73,25 @@ impl Accounts {
 
 fn not_here<T>() -> Result<T, StoreError> {
     Err(StoreError::Broken("not asked for here".to_owned()))
+}
+
+#[async_trait]
+impl UploadStore for Accounts {
+    async fn unposted_uploads(&self, _: UserKey) -> Result<usize, StoreError> {
+        not_here()
+    }
+
+    async fn record_upload(&self, _: NewUpload, _: usize) -> Result<bool, StoreError> {
+        not_here()
+    }
+
+    async fn recorded_uploads(&self, _: &[UploadName]) -> Result<Vec<UploadName>, StoreError> {
+        not_here()
+    }
+
+    async fn sweep_uploads(&self, _: Timestamp, _: usize) -> Result<Vec<UploadName>, StoreError> {
+        not_here()
+    }
 }
 
 #[async_trait]

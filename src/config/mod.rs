@@ -61,6 +61,8 @@ pub struct Config {
     pub max_connections: usize,
     /// What people may react with.
     pub reactions: ReactionSet,
+    /// Bytes that uploads leave free on their disk.
+    pub upload_reserve: u64,
     /// What a scraper shows instead of an admin's token.
     pub metrics_token: Option<String>,
 }
@@ -150,6 +152,7 @@ impl std::fmt::Debug for Config {
             .field("outbox_bytes", &self.outbox_bytes)
             .field("max_connections", &self.max_connections)
             .field("reactions", &self.reactions)
+            .field("upload_reserve", &self.upload_reserve)
             .finish_non_exhaustive()
     }
 }

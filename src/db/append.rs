@@ -6,8 +6,8 @@ use async_trait::async_trait;
 
 use crate::{
     domain::{
-        Content, ConversationKey, Emoji, InviteCode, Message, MessageId, PasswordHash, Reaction, Role, Seq, Settings,
-        Timestamp, User, UserId, UserKey,
+        Content, ConversationKey, Emoji, Invalid, InviteCode, Message, MessageId, PasswordHash, Reaction, Role, Seq,
+        Settings, Timestamp, User, UserId, UserKey,
         message::{Draft, Quote},
     },
     protocol::{ApiError, ErrorCode, command::ReadUpTo},
@@ -308,6 +308,10 @@ pub enum Refusal {
     TooManyReactions,
     /// The message it answers is not in this conversation.
     NoSuchReply,
+    /// There is no such upload (any more).
+    NoSuchUpload,
+    /// Somebody else uploaded it.
+    NotYourUpload,
     /// They are a member already.
     AlreadyMember,
     /// They are not a member.
@@ -348,6 +352,8 @@ impl From<Refusal> for ApiError {
                 Self::new(ErrorCode::LimitReached, "this message has as many reactions as it may")
             }
             Refusal::NoSuchReply => Self::not_found("message to reply to"),
+            Refusal::NoSuchUpload => Invalid::new("content", "is not the url of an upload that is still there").into(),
+            Refusal::NotYourUpload => Self::new(ErrorCode::Forbidden, "this upload is somebody else's"),
             Refusal::AlreadyMember => Self::new(ErrorCode::Conflict, "this user is a member already"),
             Refusal::NotMember => Self::new(ErrorCode::NotFound, "this user is not a member"),
             Refusal::Full => Self::new(ErrorCode::RoomFull, "the conversation holds as many members as it may"),

@@ -10,6 +10,7 @@ mod schema;
 pub mod sqlite;
 mod store;
 mod types;
+mod uploads;
 
 pub use append::{Appended, ConversationAppend, Log, LogError, NewMessage, Op, Outcome, Pass, Refusal};
 pub use error::StoreError;
@@ -17,3 +18,4 @@ pub use store::{
     Account, Change, Credentials, Door, Doorway, History, HistoryAt, ListCursor, Membership, NewAccount,
     NewConversation, Receipt, RoomState, Store, SyncPage, TokenUser, Version,
 };
+pub use uploads::{NewUpload, UploadStore};

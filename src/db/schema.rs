@@ -152,6 +152,32 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    uploads (name) {
+        name -> Text,
+        user_key -> BigInt,
+        content_type -> Text,
+        bytes -> BigInt,
+        width -> Integer,
+        height -> Integer,
+        created_at -> BigInt,
+        sweep_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    upload_uses (position) {
+        position -> BigInt,
+        name -> Text,
+    }
+}
+
+diesel::table! {
+    upload_endings (conversation_key) {
+        conversation_key -> BigInt,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     users,
     conversations,

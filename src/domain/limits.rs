@@ -12,6 +12,24 @@ pub const REACTIONS: usize = 1000;
 pub const EMOJI_CHARS: (usize, usize) = (32, 16);
 /// Most emoji that the configured set may have.
 pub const EMOJI: usize = 100;
+/// Largest drawing, in bytes as it was sent.
+pub const DRAWING_BYTES: usize = 64 * 1024;
+/// Most operations of a drawing.
+pub const DRAWING_OPERATIONS: usize = 10_000;
+/// How deep a drawing may be nested, itself being the first level.
+pub const DRAWING_LEVELS: usize = 8;
+/// Longest side of a drawing.
+pub const DRAWING_SIDE: u32 = 8192;
+/// Largest image, in bytes as it was sent.
+pub const IMAGE_BYTES: usize = 2 * 1024 * 1024;
+/// Most pixels of an image.
+pub const IMAGE_PIXELS: u64 = 25_000_000;
+/// Longest side of an image, in pixels.
+pub const IMAGE_SIDE: u32 = 16_384;
+/// Uploads that a user may have which are in no message.
+pub const UPLOADS_UNPOSTED: usize = 100;
+/// How long an upload that is in no message is kept, in hours.
+pub const UPLOAD_UNPOSTED_HOURS: u64 = 50;
 /// Longest `clientId`, in characters.
 pub const CLIENT_ID_CHARS: usize = 64;
 /// Longest user id, in characters.
@@ -50,6 +68,8 @@ pub const SYNC_CURSORS: usize = 1000;
 pub const PAGE_DEFAULT: usize = 50;
 /// See [`PAGE_DEFAULT`].
 pub const PAGE_MAX: usize = 100;
+/// Content that a page of messages may hold, in bytes: fifty of the longest texts fit. One message is always given.
+pub const PAGE_BYTES: usize = 512 * 1024;
 /// Messages in one page of `sync`: unasked and at the most.
 pub const SYNC_PAGE_DEFAULT: usize = 200;
 /// See [`SYNC_PAGE_DEFAULT`].

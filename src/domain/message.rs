@@ -1,13 +1,14 @@
 //! A message and what may stand in it. Parsed at the door by `protocol`, stored by `db`, encoded once by its room.
 
-use std::{str::FromStr, sync::Arc};
+use std::{borrow::Cow, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::{PartialSchema, ToSchema, openapi};
 
 use super::{
-    ClientId, ConversationId, Invalid, MessageId, Role, Seq, Timestamp, User, UserId, conversation::Settings, limits,
+    ClientId, ConversationId, Invalid, MessageId, Role, Seq, Timestamp, UploadName, User, UserId,
+    conversation::Settings, drawing, limits,
 };
 
 /// What kind of content a message has. The numbers are what the store keeps.
@@ -71,9 +72,18 @@ impl Content {
 
     /// The same from a JSON string.
     pub fn text_json(json: &RawValue) -> Result<Self, Invalid> {
-        let text: std::borrow::Cow<'_, str> =
-            serde_json::from_str(json.get()).map_err(|_| Invalid::new("content", "must be a string"))?;
-        Self::text(&text)
+        Self::text(&string(json)?)
+    }
+
+    /// Parses the content of a drawing; see [`drawing::check`].
+    pub fn drawing(json: &RawValue) -> Result<Self, Invalid> {
+        drawing::check(json)?;
+        Ok(Self::Json(json.to_owned()))
+    }
+
+    /// Parses the content of an image: the URL of an upload. Whether there is one, and whose, is for the log to say.
+    pub fn image(url: &str) -> Result<Self, Invalid> {
+        UploadName::from_url(url).map(|name| Self::Text(name.url().into()))
     }
 
     /// The content as the store keeps it.
@@ -228,6 +238,13 @@ pub struct Message {
     pub deleted_at: Option<Timestamp>,
 }
 
+impl Message {
+    /// How much there is to show of it, in bytes.
+    pub fn content_bytes(&self) -> usize {
+        self.content.as_ref().map_or(0, |content| content.as_str().len())
+    }
+}
+
 /// What a client asks to send, parsed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Draft {
@@ -242,28 +259,33 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// Parses what a client wants to send. Today's engine takes text; the other types are refused by name.
+    /// Parses what a client wants to send.
     pub fn parse(
         kind: Option<&str>,
         content: &serde_json::value::RawValue,
         client_id: Option<&str>,
         reply_to: Option<&str>,
     ) -> Result<Self, Invalid> {
-        match kind.unwrap_or("text") {
-            "text" => {}
+        let (kind, content) = match kind.unwrap_or("text") {
+            "text" => (MessageType::Text, Content::text_json(content)?),
+            "drawing" => (MessageType::Drawing, Content::drawing(content)?),
+            "image" => (MessageType::Image, Content::image(&string(content)?)?),
             "system" => return Err(Invalid::new("type", "system messages come from the server only")),
-            "drawing" | "image" => return Err(Invalid::new("type", "this server takes text messages only")),
             _ => return Err(Invalid::new("type", "must be text, drawing or image")),
-        }
+        };
         Ok(Self {
-            kind: MessageType::Text,
-            content: Content::text_json(content)?,
+            kind,
+            content,
             client_id: client_id.map(ClientId::parse).transpose()?,
             reply_to: reply_to
                 .map(|id| MessageId::from_str(id).map_err(|_| Invalid::new("replyToId", "must be a UUID")))
                 .transpose()?,
         })
     }
+}
+
+fn string(content: &RawValue) -> Result<Cow<'_, str>, Invalid> {
+    serde_json::from_str(content.get()).map_err(|_| Invalid::new("content", "must be a string"))
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 
 pub mod clock;
 pub mod conversation;
+pub mod drawing;
 pub mod entry;
 pub mod ids;
 pub mod invalid;
@@ -12,6 +13,7 @@ pub mod message;
 pub mod names;
 pub mod permission;
 pub mod reaction;
+pub mod upload;
 pub mod user;
 
 pub use clock::{Clock, Entropy, Timestamp};
@@ -22,4 +24,5 @@ pub use invalid::Invalid;
 pub use message::{Content, Message, MessageType, Reaction};
 pub use names::{ClientId, ConversationName, DisplayName, Password, Username};
 pub use reaction::{Emoji, ReactionSet};
+pub use upload::{ImageType, UploadName};
 pub use user::User;

@@ -2,7 +2,7 @@
 //! route by `routes`; also gives each request its deadline, and turns a panic into an answer. Never asks what a member of a
 //! conversation may do: that is `domain::permission`.
 
-use std::panic::AssertUnwindSafe;
+use std::{panic::AssertUnwindSafe, time::Duration};
 
 use actix_web::{
     Error, HttpMessage, HttpRequest, Route,
@@ -13,7 +13,7 @@ use actix_web::{
 };
 use futures_util::FutureExt;
 
-use super::{State, extract::Auth, observe::RequestId};
+use super::{State, extract::Auth, observe::RequestId, uploads};
 use crate::{
     actors::commands,
     auth::{Identity, find_token},
@@ -37,10 +37,23 @@ pub enum Access {
 /// Which of the rate limits a call counts against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pace {
-    /// None: the contract limits messages, logins and the events of sessions.
+    /// None: the contract limits messages, logins, uploads and the events of sessions.
     Free,
     /// The one for messages.
     Message,
+    /// The one for other events. A large body may take its time to arrive.
+    Upload,
+}
+
+impl Access {
+    /// How long a call may take from its first byte to its answer. What a command takes is bounded by the contract; a large
+    /// body takes what its sender's line takes.
+    fn within(self) -> Duration {
+        match self {
+            Self::User(Pace::Upload) => uploads::ARRIVES_WITHIN + 2 * commands::ANSWERED_WITHIN,
+            _ => commands::ANSWERED_WITHIN,
+        }
+    }
 }
 
 /// `route`, for those whom `access` lets in.
@@ -51,7 +64,7 @@ pub fn guarded(route: Route, access: Access) -> Route {
 async fn admit(access: Access, request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse, Error> {
     let asked = request.request().clone();
     // One deadline for all of it, the token's look-up and the body's arrival too: the contract promises an answer.
-    let answer = commands::in_time(answer(access, request, next)).await;
+    let answer = commands::within(access.within(), answer(access, request, next)).await;
     Ok(match answer {
         Ok(Ok(response)) => response,
         Ok(Err(error)) => ServiceResponse::from_err(error, asked),
@@ -109,6 +122,7 @@ fn keep_pace(state: &State, pace: Pace, user: UserKey) -> Result<(), ApiError> {
     match pace {
         Pace::Free => Ok(()),
         Pace::Message => state.node.rates.check_message(user),
+        Pace::Upload => state.node.rates.check_event(user),
     }
 }
 

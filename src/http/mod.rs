@@ -24,6 +24,7 @@ mod settings;
 pub mod state;
 #[cfg(test)]
 mod tests;
+mod uploads;
 mod users;
 pub mod ws;
 

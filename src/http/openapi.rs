@@ -168,6 +168,7 @@ fn operation<'a>(item: &'a mut PathItem, method: &Method) -> Option<&'a mut Oper
         "PUT" => &mut item.put,
         "PATCH" => &mut item.patch,
         "DELETE" => &mut item.delete,
+        "HEAD" => &mut item.head,
         _ => return None,
     };
     found.as_mut()

@@ -1,6 +1,8 @@
 //! Every route, each once: its method, its path, its handler, who may call it and how fast. The app that `server` runs per
 //! worker, the list that tests read and the paths of the OpenAPI document all come from this table. Decides nothing itself.
 
+use Access::{Admin, Open, Scraper, User};
+use Pace::{Free, Message, Upload};
 use actix_web::{
     App, Error,
     body::BoxBody,
@@ -19,7 +21,7 @@ use super::{
     figures::Meter,
     members, messages,
     observe::{Observer, cors, observe},
-    operators, presence, reactions, receipts, settings, users,
+    operators, presence, reactions, receipts, settings, uploads, users,
 };
 
 /// A route, as tests and the OpenAPI document read it.
@@ -53,9 +55,6 @@ macro_rules! routes {
         pub(super) struct Described;
     };
 }
-
-use Access::{Admin, Open, Scraper, User};
-use Pace::{Free, Message};
 
 routes! {
     "/api/auth/register" { POST auth::register Open; }
@@ -112,6 +111,11 @@ routes! {
         DELETE entry::take_invite_code User(Free);
     }
     "/api/channels" { GET entry::list_channels User(Free); }
+    "/api/uploads" { POST uploads::upload_image User(Upload); }
+    "/uploads/{name}" {
+        GET uploads::show_upload Open;
+        HEAD uploads::head_upload Open;
+    }
     "/api/admin/sessions" { GET admin::list_sessions Admin(Free); }
     "/api/admin/sessions/{id}" { DELETE admin::disconnect_session Admin(Free); }
     "/api/admin/metrics" { GET admin::show_metrics Admin(Free); }

@@ -146,6 +146,10 @@ pub struct Limits {
     pub presence_users: usize,
     /// Conversations in one `sync`.
     pub sync_cursors: usize,
+    /// Largest drawing, in bytes as it is sent.
+    pub drawing_bytes: usize,
+    /// Largest image, in bytes.
+    pub image_bytes: usize,
     /// Messages a second and user, 0 for no limit.
     pub messages_per_second: u32,
     /// Other events a second and user, 0 for no limit.
@@ -160,6 +164,8 @@ impl Limits {
             text_chars: limits::TEXT_CHARS,
             presence_users: limits::PRESENCE_USERS,
             sync_cursors: limits::SYNC_CURSORS,
+            drawing_bytes: limits::DRAWING_BYTES,
+            image_bytes: limits::IMAGE_BYTES,
             messages_per_second,
             events_per_second,
         }

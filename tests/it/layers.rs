@@ -11,19 +11,22 @@ use std::{
 const ALLOWED: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("metrics", &[]),
+    ("uploads", &["domain"]),
     ("protocol", &["domain"]),
     ("config", &["domain"]),
     ("db", &["domain", "protocol"]),
     ("auth", &["domain", "protocol", "config", "db"]),
-    ("actors", &["domain", "metrics", "protocol", "db", "auth"]),
+    ("actors", &["domain", "metrics", "uploads", "protocol", "db", "auth"]),
     (
         "http",
-        &["domain", "metrics", "protocol", "config", "db", "auth", "actors"],
+        &[
+            "domain", "metrics", "uploads", "protocol", "config", "db", "auth", "actors",
+        ],
     ),
     (
         "app",
         &[
-            "domain", "metrics", "protocol", "config", "db", "auth", "actors", "http",
+            "domain", "metrics", "uploads", "protocol", "config", "db", "auth", "actors", "http",
         ],
     ),
     ("cli", &["domain", "protocol", "config", "db", "auth", "app"]),
@@ -37,6 +40,10 @@ const KEPT_TO: &[(&str, &[&str])] = &[
     ("actix_web", &["http", "app"]),
     ("actix_http", &["http"]),
     ("actix_server", &["http"]),
+    ("actix_multipart", &["http"]),
+    ("image", &["uploads"]),
+    ("crc32fast", &["uploads"]),
+    ("rustix", &["uploads"]),
     ("jsonwebtoken", &["auth"]),
     ("argon2", &["auth"]),
     ("ureq", &["auth"]),

@@ -178,6 +178,9 @@ pub static ROUTES: &[Route] = &[
     route("DELETE", MEMBER, "", "", managers("204")),
     route("POST", "/api/conversations/{id}/leave", "", "{}", members("204")),
     route("GET", "/api/presence", "?userIds={tom}", "", anybody("200")),
+    route("POST", "/api/uploads", "", "{picture}", anybody("201")),
+    route("GET", "/uploads/{name}", "", "", public("200")),
+    route("HEAD", "/uploads/{name}", "", "", public("200")),
     route("GET", "/api/admin/sessions", "", "", operators("200")),
     route("DELETE", "/api/admin/sessions/{id}", "", "", operators("404 NOT_FOUND")),
     route("GET", "/api/admin/metrics", "", "", operators("200")),
@@ -248,6 +251,8 @@ struct Cast {
     tom: Person,
     guest: Person,
     account: String,
+    /// The name of an upload of Tom's.
+    picture: String,
 }
 
 impl Cast {
@@ -266,12 +271,14 @@ impl Cast {
             .send()
             .await
             .ok(201);
+        let picture = tom.uploads_a_picture().await.replace("/uploads/", "");
         Cast {
             server,
             people,
             tom,
             guest,
             account: "account".to_owned(),
+            picture,
         }
     }
 
@@ -322,6 +329,7 @@ impl Stage<'_> {
         text.replace("{id}", id)
             .replace("{messageId}", &self.message)
             .replace("{tomsMessage}", &self.message)
+            .replace("{name}", &self.cast.picture)
             .replace("{userId}", &self.cast.tom.id)
             .replace("{tom}", &self.cast.tom.id)
             .replace("{guest}", &self.guest.id)
@@ -386,6 +394,8 @@ async fn every_route_answers_every_caller_as_the_table_says() {
             let body = stage.fill(row.body, row.template);
             let call = if body.is_empty() {
                 call
+            } else if body == "{picture}" {
+                call.form(&[Part::image("image/png", &png())])
             } else {
                 call.body("application/json", body)
             };

@@ -9,12 +9,11 @@ use tempfile::TempDir;
 
 use crate::{
     failures::raw,
-    world::{World, named, words},
+    world::{World, named, shows, words},
 };
 
 /// A closed store with a bit of everything: conversation 1 is a group with changes 1 to 6 (4 deletes 2), 2 is direct, 3 is
-/// deleted,
-/// 4 is a channel, 5 a room.
+/// deleted, 4 is a channel, 5 a room, 6 has a picture.
 async fn used() -> std::sync::Arc<TempDir> {
     let world = World::fresh().await;
     let [ann, bob, cem] = world.users(["ann", "bob", "cem"]).await;
@@ -40,6 +39,11 @@ async fn used() -> std::sync::Arc<TempDir> {
     let hideout = world.makes(world.room_of(&bob, &[&ann])).await;
     let keys = [room, alone, channel, hideout].map(|made| made.key.0);
     assert_eq!(keys, [1, 3, 4, 5]);
+    // 6 is bob's, with a picture of his; one of ann's was never posted.
+    let pictures = world.group(&bob, &[&ann]).await;
+    let name = world.uploads(&bob).await;
+    world.does(&pictures, world.send(&bob, shows(&name))).await.unwrap();
+    world.uploads(&ann).await;
     world.close()
 }
 
@@ -50,9 +54,9 @@ async fn a_store_that_was_used_is_clean() {
     let report = verify(&dir.path().join("parlor.sqlite3"), &mut |line| lines.push(line)).unwrap();
     assert_eq!(report.findings, Vec::<String>::new());
     assert!(report.is_clean() && report.more == 0);
-    assert_eq!((report.users, report.conversations, report.members), (3, 5, 8));
-    assert_eq!((report.messages, report.changes), (6, 1));
-    assert_eq!(lines[0], "5 conversations, 6 messages");
+    assert_eq!((report.users, report.conversations, report.members), (3, 6, 10));
+    assert_eq!((report.messages, report.changes), (7, 1));
+    assert_eq!(lines[0], "6 conversations, 7 messages");
 }
 
 #[tokio::test]
@@ -242,6 +246,34 @@ const DAMAGE: &[(&str, &str)] = &[
          INSERT INTO members (conversation_key, user_key, role, joined_at, last_read_seq)
          SELECT key, 1, 0, 1, 0 FROM conversations WHERE key >= 10",
         "user 1 is in 21 rooms",
+    ),
+    (
+        "UPDATE upload_uses SET position = (1 << 32) + 1",
+        "message 1 of conversation 1 is noted to show an upload that it does not show",
+    ),
+    (
+        "UPDATE upload_uses SET position = (1 << 32) + 1",
+        "message 1 of conversation 6 shows an upload that does not know of it",
+    ),
+    (
+        "DELETE FROM messages WHERE position >> 32 = 6",
+        "message 1 of conversation 6 is noted to show an upload that it does not show",
+    ),
+    (
+        "DELETE FROM uploads WHERE sweep_at IS NULL",
+        "message 1 of conversation 6 shows an upload that is missing",
+    ),
+    (
+        "UPDATE uploads SET user_key = 1",
+        "message 1 of conversation 6 shows an upload of somebody else",
+    ),
+    (
+        "UPDATE uploads SET sweep_at = 1",
+        "an upload of user 2 that a message shows is to be swept",
+    ),
+    (
+        "UPDATE uploads SET sweep_at = NULL",
+        "an upload of user 1 that no message shows is never swept",
     ),
     ("DELETE FROM meta", "the store has no epoch"),
 ];

@@ -11,13 +11,14 @@ use std::{
 
 use parlor::{
     db::{
-        Appended, ConversationAppend, Log, LogError, NewAccount, NewConversation, NewMessage, Op, Outcome, Refusal,
-        Store,
+        Appended, ConversationAppend, Log, LogError, NewAccount, NewConversation, NewMessage, NewUpload, Op, Outcome,
+        Refusal, Store,
         sqlite::{self, Closer, Sqlite, SqliteOptions},
     },
     domain::{
-        ClientId, Content, Conversation, ConversationId, ConversationName, Emoji, InviteCode, Kind, MessageId,
-        MessageType, Role, Seq, Settings, Slug, Timestamp, User, UserId, UserKey, message::Draft,
+        ClientId, Content, Conversation, ConversationId, ConversationName, Emoji, ImageType, InviteCode, Kind,
+        MessageId, MessageType, Role, Seq, Settings, Slug, Timestamp, UploadName, User, UserId, UserKey,
+        message::Draft,
     },
     protocol::command::ReadUpTo,
 };
@@ -41,6 +42,15 @@ pub fn words(text: &str) -> Draft {
         content: Content::text(text).unwrap(),
         client_id: None,
         reply_to: None,
+    }
+}
+
+/// A message that shows an upload.
+pub fn shows(name: &UploadName) -> Draft {
+    Draft {
+        kind: MessageType::Image,
+        content: Content::image(&name.url()).unwrap(),
+        ..words("replaced")
     }
 }
 
@@ -128,6 +138,29 @@ impl World {
             users.push(self.user(name).await);
         }
         users.try_into().unwrap()
+    }
+
+    /// A name that nobody has.
+    pub fn new_name(&self) -> UploadName {
+        let mut bytes = [0; 26];
+        bytes[..8].copy_from_slice(&self.random().to_le_bytes());
+        UploadName::new(bytes, ImageType::Png)
+    }
+
+    /// Somebody uploads a picture that is to be swept after a thousand moments.
+    pub async fn uploads(&self, user: &User) -> UploadName {
+        let (name, at) = (self.new_name(), self.now());
+        let upload = NewUpload {
+            name: name.clone(),
+            user: user.key,
+            bytes: 77,
+            width: 4,
+            height: 3,
+            at,
+            sweep_at: Timestamp::from_millis(at.millis() + 1000),
+        };
+        assert!(self.store.record_upload(upload, 1000).await.unwrap());
+        name
     }
 
     pub fn group_of(&self, owner: &User, members: &[&User]) -> NewConversation {

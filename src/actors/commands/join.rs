@@ -76,7 +76,7 @@ pub async fn join_conversation(
         conversation: view,
         members,
         has_more: if after.is_none() {
-            older && page.messages.len() >= limits::PAGE_DEFAULT
+            older && is_full(&page.messages)
         } else {
             page.has_more
         },
@@ -84,6 +84,12 @@ pub async fn join_conversation(
         seq: page.seq,
         reset: after.is_some() && page.reset,
     })
+}
+
+/// Whether a page may have ended because it holds as much as it may.
+fn is_full(messages: &[Message]) -> bool {
+    let bytes: usize = messages.iter().map(Message::content_bytes).sum();
+    messages.len() >= limits::PAGE_DEFAULT || bytes + limits::DRAWING_BYTES > limits::PAGE_BYTES
 }
 
 async fn view(

@@ -9,6 +9,7 @@ mod messages;
 mod presence;
 mod settings;
 mod sync;
+mod uploads;
 mod users;
 
 use std::{sync::Arc, time::Duration};
@@ -29,6 +30,7 @@ pub use messages::{
 pub use presence::{PresenceList, PresenceView, get_presence};
 pub use settings::{delete_conversation, password_hash, update_conversation};
 pub use sync::{Synced, sync};
+pub use uploads::{begin_upload, upload_image};
 pub use users::{ProductUser, put_user};
 
 use super::{
@@ -53,10 +55,17 @@ pub struct Caller {
     pub session: Option<SessionRef>,
 }
 
+/// How long a command may take, so that the contract's promise of an answer holds.
+pub const ANSWERED_WITHIN: Duration = Duration::from_millis(limits::ANSWER_WITHIN_MS);
+
 /// Runs a command within the time that the contract promises an answer in.
 pub async fn in_time<T>(command: impl Future<Output = Result<T, ApiError>>) -> Result<T, ApiError> {
-    let within = Duration::from_millis(limits::ANSWER_WITHIN_MS);
-    tokio::time::timeout(within, command)
+    within(ANSWERED_WITHIN, command).await
+}
+
+/// Runs a command that may take so long.
+pub async fn within<T>(time: Duration, command: impl Future<Output = Result<T, ApiError>>) -> Result<T, ApiError> {
+    tokio::time::timeout(time, command)
         .await
         .unwrap_or_else(|_| Err(ApiError::unavailable()))
 }

@@ -2,4 +2,5 @@
 
 pub mod conversations;
 pub mod messages;
+pub mod uploads;
 pub mod users;

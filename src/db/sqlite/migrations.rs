@@ -235,7 +235,10 @@ mod tests {
             message_versions,
             reactions,
             read_marks,
-            changes
+            changes,
+            uploads,
+            upload_uses,
+            upload_endings
         );
     }
 }

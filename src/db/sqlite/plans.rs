@@ -8,7 +8,10 @@ use diesel::{
     sqlite::Sqlite,
 };
 
-use super::{append::ByClient, connection, migrations, store};
+use super::{
+    append::{ByClient, ForgetUses, MarkUnused},
+    connection, migrations, store,
+};
 use crate::{
     db::{query, types::Id},
     domain::UserKey,
@@ -69,6 +72,19 @@ fn no_hot_query_reads_a_whole_table() {
         plan(c, &query::users::account_by_login("a")),
         plan(c, &query::users::by_name("a", "b", 3)),
         plan(c, &query::users::keys_by_display_name("a", "b", 3)),
+        plan(c, &query::uploads::owner("a")),
+        plan(c, &query::uploads::unposted(1, 2)),
+        plan(c, &query::uploads::due(1, 2)),
+        plan(c, &query::uploads::uses(1, 2, 3)),
+        plan(
+            c,
+            &MarkUnused {
+                first: 1,
+                last: 2,
+                now: 3,
+            },
+        ),
+        plan(c, &ForgetUses { first: 1, last: 2 }),
         plan(
             c,
             &store::Count {

@@ -6,6 +6,7 @@
 mod http;
 mod log;
 mod person;
+mod picture;
 mod place;
 pub mod raw;
 mod server;
@@ -19,6 +20,7 @@ use std::time::Duration;
 pub use http::{Answer, Call};
 pub use log::{Log, What};
 pub use person::{Chat, Person};
+pub use picture::{Part, form, picture, png, png_chunk, png_of};
 pub use place::Place;
 pub use raw::{Raw, RawFrame, op};
 pub use server::{Server, Setup, need_faults};

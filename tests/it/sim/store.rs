@@ -7,12 +7,12 @@ use async_trait::async_trait;
 use parlor::{
     db::{
         Account, Appended, Change, ConversationAppend, Credentials, Door, Doorway, History, HistoryAt, ListCursor, Log,
-        LogError, Membership, NewAccount, NewConversation, Receipt, Refusal, RoomState, Store, StoreError, SyncPage,
-        TokenUser, Version,
+        LogError, Membership, NewAccount, NewConversation, NewUpload, Receipt, Refusal, RoomState, Store, StoreError,
+        SyncPage, TokenUser, UploadStore, Version,
     },
     domain::{
-        Conversation, ConversationId, ConversationKey, Kind, Member, MessageId, Role, Seq, Timestamp, User, UserId,
-        UserKey,
+        Conversation, ConversationId, ConversationKey, Kind, Member, MessageId, Role, Seq, Timestamp, UploadName, User,
+        UserId, UserKey,
         conversation::{ChannelView, ConversationView, Policies},
     },
 };
@@ -143,6 +143,25 @@ impl Log for FakeStore {
 
 fn not_simulated<T>() -> Found<T> {
     Err(StoreError::Unavailable("the simulation has no such thing".into()))
+}
+
+#[async_trait]
+impl UploadStore for FakeStore {
+    async fn unposted_uploads(&self, _: UserKey) -> Found<usize> {
+        not_simulated()
+    }
+
+    async fn record_upload(&self, _: NewUpload, _: usize) -> Found<bool> {
+        not_simulated()
+    }
+
+    async fn recorded_uploads(&self, _: &[UploadName]) -> Found<Vec<UploadName>> {
+        not_simulated()
+    }
+
+    async fn sweep_uploads(&self, _: Timestamp, _: usize) -> Found<Vec<UploadName>> {
+        not_simulated()
+    }
 }
 
 #[async_trait]

@@ -58,6 +58,7 @@ impl Turn<'_> {
         if row.mentions.is_some() {
             self.forget_mentions(row.position)?;
         }
+        self.hide_upload(&row, at)?;
         self.note_change(seq, &row, DELETED, by, at)?;
         Ok(Ok(Outcome::Deleted {
             seq,

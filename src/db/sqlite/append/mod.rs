@@ -13,6 +13,7 @@ mod pace;
 mod react;
 mod send;
 mod settings;
+mod uploads;
 
 use diesel::{SqliteConnection, prelude::*};
 
@@ -27,10 +28,12 @@ use crate::{
     domain::{ConversationKey, MessageId, Seq, Timestamp},
 };
 
-pub use self::{changes::DELETED, edit::EDITED, react::REACTED};
+pub use self::{changes::DELETED, edit::EDITED, react::REACTED, uploads::forget_uses};
 
 #[cfg(test)]
 pub use self::send::ByClient;
+#[cfg(test)]
+pub use self::uploads::{ForgetUses, MarkUnused};
 
 /// What became of one op: what the database says is an error of the whole batch, a refusal concerns the op alone.
 type Decision = Result<Result<Outcome, Refusal>, StoreError>;

@@ -48,6 +48,10 @@ impl Turn<'_> {
         let Some(seq) = self.next() else {
             return Ok(Err(Refusal::Ended));
         };
+        let upload = match self.upload_of(message)? {
+            Ok(upload) => upload,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
         if let Some(refusal) = self.keep_pace(message)? {
             return Ok(Err(refusal));
         }
@@ -66,6 +70,9 @@ impl Turn<'_> {
             mentions: mentions.as_deref(),
         };
         row.execute(self.connection)?;
+        if let Some(name) = &upload {
+            self.show_upload(name, seq)?;
+        }
         self.mention(pack(self.key, seq), &message.sender, &message.mentions)?;
         self.take(seq, Some(message.at));
         let quote = match draft.reply_to {

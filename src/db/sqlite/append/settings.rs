@@ -75,6 +75,7 @@ impl Turn<'_> {
             at: at.millis(),
         }
         .execute(self.connection)?;
+        self.hide_all_uploads()?;
         self.head.deleted = true;
         Ok(())
     }

@@ -4,11 +4,12 @@ use std::{collections::HashMap, sync::Arc};
 
 use diesel::{
     OptionalExtension, SqliteConnection,
+    connection::DefaultLoadingMode,
     prelude::*,
     sql_types::{BigInt, Nullable, Text},
 };
 
-use super::{assemble::Assembly, conversations::head};
+use super::{assemble::Assembly, bounded, conversations::head};
 use crate::{
     db::{
         Change, History, HistoryAt, Receipt, StoreError, SyncPage, Version,
@@ -73,7 +74,7 @@ pub fn history(
     }))
 }
 
-/// The last `limit` before a position, or at the end; oldest first, and whether there are more.
+/// The last `limit` before a position, or at the end (fewer when they are large); oldest first, and whether there are more.
 fn before(
     connection: &mut SqliteConnection,
     conversation: &Conversation,
@@ -82,14 +83,13 @@ fn before(
 ) -> Result<(Vec<MessageRow>, bool)> {
     let low = pack(conversation.key, Seq(0));
     let high = position.unwrap_or(low + (1 << 32));
-    let mut rows: Vec<MessageRow> = query::messages::before(low, high, limit as i64 + 1).load(connection)?;
-    let more = rows.len() > limit;
-    rows.truncate(limit);
+    let query = query::messages::before(low, high, limit as i64 + 1);
+    let (mut rows, more) = bounded::page(query.load_iter::<_, DefaultLoadingMode>(connection)?, limit)?;
     rows.reverse();
     Ok((rows, more))
 }
 
-/// The first `limit` after a position, and whether there are more.
+/// The first `limit` after a position (fewer when they are large), and whether there are more.
 fn after(
     connection: &mut SqliteConnection,
     conversation: &Conversation,
@@ -97,10 +97,8 @@ fn after(
     limit: usize,
 ) -> Result<(Vec<MessageRow>, bool)> {
     let last = pack(conversation.key, Seq(u32::MAX));
-    let mut rows: Vec<MessageRow> = query::messages::after(position, last, limit as i64 + 1).load(connection)?;
-    let more = rows.len() > limit;
-    rows.truncate(limit);
-    Ok((rows, more))
+    let query = query::messages::after(position, last, limit as i64 + 1);
+    bounded::page(query.load_iter::<_, DefaultLoadingMode>(connection)?, limit)
 }
 
 fn find(connection: &mut SqliteConnection, conversation: &Conversation, id: MessageId) -> Result<Option<MessageRow>> {
@@ -139,13 +137,12 @@ pub fn sync(
         });
     }
     let (low, last) = (pack(conversation.key, after), pack(conversation.key, head));
-    // Each of the two is in order of change and has one row more than fits: what is left of both after merging is the page.
     let most = limit as i64 + 1;
-    let mut rows: Vec<MessageRow> = query::messages::unchanged_after(low, last, most).load(connection)?;
-    rows.extend(query::messages::changed_after(low, last, most).load::<MessageRow>(connection)?);
-    rows.sort_unstable_by_key(|row| row.change_position);
-    let has_more = rows.len() > limit;
-    rows.truncate(limit);
+    let query = query::messages::unchanged_after(low, last, most);
+    let unchanged = bounded::page(query.load_iter::<_, DefaultLoadingMode>(connection)?, limit)?;
+    let query = query::messages::changed_after(low, last, most);
+    let changed = bounded::page(query.load_iter::<_, DefaultLoadingMode>(connection)?, limit)?;
+    let (rows, has_more) = bounded::merge(unchanged, changed, limit)?;
     let seq = match rows.last() {
         Some(row) if has_more => unpack(row.change_position).1,
         // Nothing to give and yet more: only for a limit of 0.

@@ -1,11 +1,13 @@
 //! [`Store`] on one file: reads go to the pool, writes to the writer. What each does is in the file of its noun.
 
 pub mod assemble;
+mod bounded;
 mod channels;
 mod conversations;
 mod list;
 mod messages;
 pub mod unread;
+mod uploads;
 mod users;
 
 use std::{sync::Arc, time::Duration};

@@ -94,6 +94,28 @@ const ROWS: &[(&str, &str)] = &[
          || ' deletes a message that is not deleted' FROM changes c JOIN messages m ON m.position = c.message_position
          WHERE c.kind = 0 AND m.deleted_at IS NULL",
     ),
+    (
+        // Names of uploads are secrets: they are not shown.
+        "uploads",
+        "SELECT 'message ' || (u.position & 4294967295) || ' of conversation ' || (u.position >> 32)
+         || ' is noted to show an upload that it does not show' FROM upload_uses u
+         LEFT JOIN messages m ON m.position = u.position WHERE m.position IS NULL OR m.kind <> 2
+         OR m.deleted_at IS NOT NULL OR m.content <> '/uploads/' || u.name
+         UNION ALL SELECT 'message ' || (u.position & 4294967295) || ' of conversation ' || (u.position >> 32)
+         || ' shows an upload that is missing' FROM upload_uses u
+         WHERE NOT EXISTS (SELECT 1 FROM uploads WHERE uploads.name = u.name)
+         UNION ALL SELECT 'message ' || (m.position & 4294967295) || ' of conversation ' || (m.position >> 32)
+         || ' shows an upload of somebody else' FROM upload_uses u JOIN messages m ON m.position = u.position
+         JOIN uploads ON uploads.name = u.name WHERE m.sender_key <> uploads.user_key
+         UNION ALL SELECT 'message ' || (m.position & 4294967295) || ' of conversation ' || (m.position >> 32)
+         || ' shows an upload that does not know of it' FROM messages m JOIN heads h
+         ON h.conversation_key = m.position >> 32 WHERE m.kind = 2 AND m.deleted_at IS NULL AND NOT h.deleted
+         AND NOT EXISTS (SELECT 1 FROM upload_uses u WHERE u.position = m.position)
+         UNION ALL SELECT 'an upload of user ' || user_key || ' that a message shows is to be swept' FROM uploads
+         WHERE sweep_at IS NOT NULL AND EXISTS (SELECT 1 FROM upload_uses u WHERE u.name = uploads.name)
+         UNION ALL SELECT 'an upload of user ' || user_key || ' that no message shows is never swept' FROM uploads
+         WHERE sweep_at IS NULL AND NOT EXISTS (SELECT 1 FROM upload_uses u WHERE u.name = uploads.name)",
+    ),
     ("the epoch", "SELECT 'the store has no epoch' WHERE NOT EXISTS (SELECT 1 FROM meta WHERE name = 'epoch')"),
 ];
 
