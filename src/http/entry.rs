@@ -2,7 +2,8 @@
 //! `actors::commands`. Never logs a code or a password.
 
 use actix_web::{
-    HttpResponse,
+    Error, HttpRequest, HttpResponse,
+    http::header::{CONTENT_LENGTH, TRANSFER_ENCODING},
     web::{Data, Json, Path, Query},
 };
 use serde::{Deserialize, Serialize};
@@ -64,7 +65,7 @@ pub async fn list_channels(
 }
 
 /// What joining may ask for.
-#[derive(Deserialize, ToSchema)]
+#[derive(Default, Deserialize, ToSchema)]
 #[schema(example = json!({}))]
 pub struct JoinRequest {
     /// Where there is one.
@@ -74,7 +75,8 @@ pub struct JoinRequest {
 
 /// Join a channel
 ///
-/// Whoever is a member already, of whatever it is, gets the same answer, and nothing happens.
+/// Whoever is a member already, of whatever it is, gets the same answer, and nothing happens. Where there is no password,
+/// the body may be left away.
 #[utoipa::path(post, path = "/api/conversations/{id}/join", request_body = JoinRequest,
     params(("id" = ConversationId, Path, description = "Which conversation")),
     responses(
@@ -86,13 +88,25 @@ pub struct JoinRequest {
     ))]
 pub async fn join_conversation(
     state: Data<State>,
+    request: HttpRequest,
     auth: Auth,
     id: Path<ConversationId>,
-    body: Json<JoinRequest>,
-) -> Result<Json<OneConversation>, ApiError> {
-    let password = body.password.as_deref();
-    let conversation = commands::join_by_id(&state.node, &state.passwords, &auth.caller, *id, password).await?;
+    body: Result<Json<JoinRequest>, Error>,
+) -> Result<Json<OneConversation>, Error> {
+    let JoinRequest { password } = match body {
+        Ok(body) => body.into_inner(),
+        Err(_) if has_no_body(&request) => JoinRequest::default(),
+        Err(error) => return Err(error),
+    };
+    let (node, passwords) = (&state.node, &state.passwords);
+    let conversation = commands::join_by_id(node, passwords, &auth.caller, *id, password.as_deref()).await?;
     Ok(Json(OneConversation { conversation }))
+}
+
+fn has_no_body(request: &HttpRequest) -> bool {
+    let headers = request.headers();
+    let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+    !headers.contains_key(TRANSFER_ENCODING) && matches!(length, None | Some("0"))
 }
 
 /// An invitation.

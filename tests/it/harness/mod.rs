@@ -18,7 +18,7 @@ use std::time::Duration;
 
 pub use http::{Answer, Call};
 pub use log::{Log, What};
-pub use person::{Chat, Person};
+pub use person::{Chat, Person, chat};
 pub use place::Place;
 pub use raw::{Raw, RawFrame, op};
 pub use server::{Server, Setup, need_faults};
