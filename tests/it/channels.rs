@@ -300,3 +300,40 @@ async fn a_channel_shares_no_presence() {
     let told: Vec<Value> = tab.got("user_online");
     assert!(told.iter().all(|data| data["userId"] != bob.id), "{told:?}");
 }
+
+/// A crowd comes at once, while somebody talks and some leave again: everybody is in, in one order without a gap.
+#[tokio::test]
+async fn a_crowd_joins_at_once() {
+    let server = Server::start().await;
+    let owner = server.user("owner").await;
+    let names: Vec<String> = (0..100).map(|n| format!("guest{n}")).collect();
+    let guests = join_all(names.iter().map(|name| server.user(name))).await;
+    let channel = owner.channel("Open").await;
+    let tab = owner.connect().await;
+    let come = join_all(guests.iter().enumerate().map(|(n, guest)| {
+        let channel = &channel;
+        async move {
+            guest.joins(channel).await.ok(200);
+            if n % 10 == 0 {
+                guest.leaves(channel).await;
+            }
+        }
+    }));
+    let talk = async {
+        for n in 0..20 {
+            tab.sends(&channel, &format!("m{n}")).await;
+        }
+    };
+    let start = std::time::Instant::now();
+    tokio::join!(come, talk);
+    assert!(start.elapsed() < ANSWERED_WITHIN, "{:?}", start.elapsed());
+    assert_eq!(owner.members(&channel).await.len(), 91);
+    tab.catches_up().await;
+    assert_eq!(tab.live_seqs(&channel), (1..=130).collect::<Vec<u64>>());
+    assert_eq!(
+        (tab.got("member_added").len(), tab.got("member_removed").len()),
+        (100, 10)
+    );
+    let told = &found(&guests[0], "").await[0];
+    assert_has(told, &json!({"memberCount": 91, "joined": false}));
+}
