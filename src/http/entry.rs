@@ -14,7 +14,7 @@ use super::{
     conversations::OneConversation,
     error::ErrorBody,
     extract::{Auth, PageSize},
-    openapi::{Limited, MembersOnly},
+    openapi::MembersOnly,
 };
 use crate::{
     actors::commands,
@@ -84,7 +84,6 @@ pub struct JoinRequest {
         (status = 403, description = "FORBIDDEN: by invitation only; or the password is wrong or missing", body = ErrorBody),
         (status = 404, description = "NOT_FOUND: there is no such conversation", body = ErrorBody),
         (status = 409, description = "ROOM_FULL: as many members as may be", body = ErrorBody),
-        Limited,
     ))]
 pub async fn join_conversation(
     state: Data<State>,
@@ -131,7 +130,6 @@ pub struct CodeRequest {
         (status = 404, description = "NOT_FOUND: there is no such invite code", body = ErrorBody),
         (status = 409, description = "ROOM_FULL: as many members as may be; LIMIT_REACHED: in as many rooms as may be",
             body = ErrorBody),
-        Limited,
     ))]
 pub async fn join_by_code(
     state: Data<State>,

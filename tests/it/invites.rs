@@ -216,7 +216,10 @@ async fn a_password_that_was_replaced_lets_nobody_in() {
 
 /// A server with its limits on, and the default of five wrong ones a minute.
 async fn limited() -> (Server, Person, Person) {
-    let server = Server::with().env("PARLOR_RATE_LIMITS", "on").start().await;
+    let setup = Server::with()
+        .env("PARLOR_RATE_LIMITS", "on")
+        .set("rate_messages_per_second", 0);
+    let server = setup.start().await;
     let (alice, bob) = (server.user("alice").await, server.user("bob").await);
     (server, alice, bob)
 }
@@ -300,6 +303,7 @@ async fn codes_and_passwords_are_counted_together_and_right_ones_not() {
 async fn zero_turns_the_limit_off() {
     let setup = Server::with()
         .env("PARLOR_RATE_LIMITS", "on")
+        .set("rate_messages_per_second", 0)
         .set("rate_guesses_per_minute", 0);
     let server = setup.start().await;
     let bob = server.user("bob").await;
