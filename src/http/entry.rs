@@ -2,7 +2,8 @@
 //! `actors::commands`. Never logs a code or a password.
 
 use actix_web::{
-    HttpResponse,
+    Error, HttpRequest, HttpResponse,
+    http::header::{CONTENT_LENGTH, TRANSFER_ENCODING},
     web::{Data, Json, Path, Query},
 };
 use serde::{Deserialize, Serialize};
@@ -13,7 +14,7 @@ use super::{
     conversations::OneConversation,
     error::ErrorBody,
     extract::{Auth, PageSize},
-    openapi::{Limited, MembersOnly},
+    openapi::MembersOnly,
 };
 use crate::{
     actors::commands,
@@ -64,7 +65,7 @@ pub async fn list_channels(
 }
 
 /// What joining may ask for.
-#[derive(Deserialize, ToSchema)]
+#[derive(Default, Deserialize, ToSchema)]
 #[schema(example = json!({}))]
 pub struct JoinRequest {
     /// Where there is one.
@@ -74,7 +75,8 @@ pub struct JoinRequest {
 
 /// Join a channel
 ///
-/// Whoever is a member already, of whatever it is, gets the same answer, and nothing happens.
+/// Whoever is a member already, of whatever it is, gets the same answer, and nothing happens. Where there is no password,
+/// the body may be left away.
 #[utoipa::path(post, path = "/api/conversations/{id}/join", request_body = JoinRequest,
     params(("id" = ConversationId, Path, description = "Which conversation")),
     responses(
@@ -82,17 +84,28 @@ pub struct JoinRequest {
         (status = 403, description = "FORBIDDEN: by invitation only; or the password is wrong or missing", body = ErrorBody),
         (status = 404, description = "NOT_FOUND: there is no such conversation", body = ErrorBody),
         (status = 409, description = "ROOM_FULL: as many members as may be", body = ErrorBody),
-        Limited,
     ))]
 pub async fn join_conversation(
     state: Data<State>,
+    request: HttpRequest,
     auth: Auth,
     id: Path<ConversationId>,
-    body: Json<JoinRequest>,
-) -> Result<Json<OneConversation>, ApiError> {
-    let password = body.password.as_deref();
-    let conversation = commands::join_by_id(&state.node, &state.passwords, &auth.caller, *id, password).await?;
+    body: Result<Json<JoinRequest>, Error>,
+) -> Result<Json<OneConversation>, Error> {
+    let JoinRequest { password } = match body {
+        Ok(body) => body.into_inner(),
+        Err(_) if has_no_body(&request) => JoinRequest::default(),
+        Err(error) => return Err(error),
+    };
+    let (node, passwords) = (&state.node, &state.passwords);
+    let conversation = commands::join_by_id(node, passwords, &auth.caller, *id, password.as_deref()).await?;
     Ok(Json(OneConversation { conversation }))
+}
+
+fn has_no_body(request: &HttpRequest) -> bool {
+    let headers = request.headers();
+    let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+    !headers.contains_key(TRANSFER_ENCODING) && matches!(length, None | Some("0"))
 }
 
 /// An invitation.
@@ -117,7 +130,6 @@ pub struct CodeRequest {
         (status = 404, description = "NOT_FOUND: there is no such invite code", body = ErrorBody),
         (status = 409, description = "ROOM_FULL: as many members as may be; LIMIT_REACHED: in as many rooms as may be",
             body = ErrorBody),
-        Limited,
     ))]
 pub async fn join_by_code(
     state: Data<State>,

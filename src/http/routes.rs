@@ -75,7 +75,7 @@ routes! {
         POST conversations::create_conversation User(Free);
     }
     "/api/conversations/find-or-create" { POST conversations::find_or_create User(Free); }
-    "/api/conversations/join-by-code" { POST entry::join_by_code User(Free); }
+    "/api/conversations/join-by-code" { POST entry::join_by_code User(Message); }
     "/api/conversations/{id}" {
         GET conversations::show_conversation User(Free);
         PATCH settings::update_conversation User(Free);
@@ -105,7 +105,7 @@ routes! {
         DELETE members::remove_member User(Free);
     }
     "/api/conversations/{id}/leave" { POST members::leave_conversation User(Free); }
-    "/api/conversations/{id}/join" { POST entry::join_conversation User(Free); }
+    "/api/conversations/{id}/join" { POST entry::join_conversation User(Message); }
     "/api/conversations/{id}/invite-code" {
         POST entry::new_invite_code User(Free);
         DELETE entry::take_invite_code User(Free);

@@ -6,6 +6,7 @@
 mod harness;
 
 mod auth;
+mod channels;
 mod checker;
 mod cli;
 mod config;
@@ -17,6 +18,7 @@ mod expiry;
 mod failures;
 mod groups;
 mod history;
+mod invites;
 mod keys;
 mod kill;
 mod layers;
@@ -29,9 +31,11 @@ mod permissions;
 mod presence;
 mod rates;
 mod roles;
+mod rooms;
 mod settings;
 mod sim;
 mod slow;
+mod slowmode;
 mod swarm;
 mod sync;
 mod typing;

@@ -119,9 +119,11 @@ const MESSAGES: &str = "/api/conversations/{id}/messages";
 const MESSAGE: &str = "/api/conversations/{id}/messages/{messageId}";
 const RECEIPTS: &str = "/api/conversations/{id}/messages/{messageId}/receipts";
 const MEMBERS: &str = "/api/conversations/{id}/members";
+const INVITE_CODE: &str = "/api/conversations/{id}/invite-code";
 pub const MEMBER: &str = "/api/conversations/{id}/members/{userId}";
 
-/// In bodies and paths, `{tom}` is a member with no role, `{guest}` a user outside, `{tomsMessage}` Tom's message.
+/// In bodies and paths, `{tom}` is a member with no role, `{guest}` a user outside, `{tomsMessage}` Tom's message, `{code}` the
+/// group's invite code.
 pub static ROUTES: &[Route] = &[
     route(
         "POST",
@@ -158,6 +160,31 @@ pub static ROUTES: &[Route] = &[
         r#"{"kind":"group","name":"Mine"}"#,
         anybody("201"),
     ),
+    route(
+        "POST",
+        "/api/conversations/join-by-code",
+        "",
+        r#"{"inviteCode":"{code}"}"#,
+        anybody("200"),
+    ),
+    // Of a group, which is by invitation only; whoever is in already is in.
+    route(
+        "POST",
+        "/api/conversations/{id}/join",
+        "",
+        "",
+        [
+            "401 UNAUTHORIZED",
+            "403 FORBIDDEN",
+            "200",
+            "200",
+            "200",
+            "403 FORBIDDEN",
+        ],
+    ),
+    route("POST", INVITE_CODE, "", "", managers("200")),
+    route("DELETE", INVITE_CODE, "", "", managers("204")),
+    route("GET", "/api/channels", "?query=to&limit=5", "", anybody("200")),
     route("GET", CONVERSATION, "", "", members("200")),
     route("PATCH", CONVERSATION, "", r#"{"name":"Renamed"}"#, managers("200")),
     route("DELETE", CONVERSATION, "", "", owner("204")),
@@ -300,11 +327,13 @@ impl Cast {
         let chat = owner.group("Stage", &[member, gadmin, &self.tom]).await;
         owner.makes_admin(&chat, gadmin).await;
         let message = self.tom.posts(&chat, "said by Tom").await;
+        let code = owner.new_code(&chat).await;
         // Somebody nobody has a conversation with yet: the find-or-create of every column makes one.
         let guest = self.server.user(&self.server.realm.unique("guest")).await;
         Stage {
             cast: self,
             chat,
+            code,
             message: message["id"].as_str().expect("an id").to_owned(),
             guest,
         }
@@ -314,6 +343,7 @@ impl Cast {
 struct Stage<'a> {
     cast: &'a Cast,
     chat: Chat,
+    code: String,
     message: String,
     guest: Person,
 }
@@ -332,6 +362,7 @@ impl Stage<'_> {
             .replace("{name}", &self.cast.picture)
             .replace("{userId}", &self.cast.tom.id)
             .replace("{tom}", &self.cast.tom.id)
+            .replace("{code}", &self.code)
             .replace("{guest}", &self.guest.id)
             .replace("{account}", &self.cast.account)
             .replace("{fresh}", &self.cast.server.realm.unique("fresh"))

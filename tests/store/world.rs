@@ -242,6 +242,18 @@ impl World {
         }
     }
 
+    /// The same at a time of the test's choosing, where slow mode is on.
+    pub fn sends_at(&self, sender: &Arc<User>, draft: Draft, at: i64, pause_seconds: Option<u32>) -> Op {
+        Op::Send(Arc::new(NewMessage {
+            sender: sender.clone(),
+            draft,
+            mentions: Vec::new(),
+            at: Timestamp::from_millis(at),
+            random: self.random(),
+            pause_seconds,
+        }))
+    }
+
     pub fn delete(&self, by: &Arc<User>, message: MessageId, moderator: bool) -> Op {
         Op::Delete {
             message,

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::{Caller, ask, submit};
+use super::{Caller, ask, require_member, submit};
 use crate::{
     actors::{Node, room::Request},
     auth::Passwords,
@@ -116,8 +116,12 @@ async fn enter(
         };
         submit(node, caller, id, Request::Join(Box::new(pass))).await?;
     }
-    let view = node.store.conversation_view(id, caller.user.key).await?;
-    view.ok_or_else(ApiError::not_member)
+    if let Some(view) = node.store.conversation_view(id, caller.user.key).await? {
+        return Ok(view);
+    }
+    // Removed again meanwhile, or the conversation is no more.
+    require_member(node, caller, id).await?;
+    Err(ApiError::unavailable())
 }
 
 /// A new invite code; the one before lets nobody in any more.

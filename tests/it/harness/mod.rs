@@ -19,7 +19,7 @@ use std::time::Duration;
 
 pub use http::{Answer, Call};
 pub use log::{Log, What};
-pub use person::{Chat, Person};
+pub use person::{Chat, Person, chat};
 pub use picture::{Part, form, picture, png, png_chunk, png_of};
 pub use place::Place;
 pub use raw::{Raw, RawFrame, op};

@@ -141,6 +141,40 @@ impl Person {
         }
     }
 
+    pub async fn channel(&self, name: &str) -> Chat {
+        chat(&self.makes(json!({"kind": "channel", "name": name})).await)
+    }
+
+    /// A room without slow mode, and its invite code.
+    pub async fn room(&self, members: &[&Person]) -> (Chat, String) {
+        let ids: Vec<&str> = members.iter().map(|member| member.id.as_str()).collect();
+        let made = self
+            .makes(json!({"kind": "room", "memberIds": ids, "slowModeSeconds": null}))
+            .await;
+        (chat(&made), text(&made["inviteCode"]))
+    }
+
+    /// Makes a conversation; as it is answered.
+    pub async fn makes(&self, body: Value) -> Value {
+        let answer = self.post("/api/conversations", body).await.ok(201);
+        answer["conversation"].clone()
+    }
+
+    /// A new invite code of the conversation.
+    pub async fn new_code(&self, chat: &Chat) -> String {
+        let answer = self.post(&chat.path("/invite-code"), json!({})).await.ok(200);
+        text(&answer["inviteCode"])
+    }
+
+    pub async fn joins(&self, chat: &Chat) -> Answer {
+        self.call("POST", &chat.path("/join")).send().await
+    }
+
+    pub async fn joins_by(&self, code: &str) -> Answer {
+        self.post("/api/conversations/join-by-code", json!({"inviteCode": code}))
+            .await
+    }
+
     pub async fn adds(&self, chat: &Chat, other: &Person) -> Value {
         self.post(&chat.path("/members"), json!({"userId": other.id}))
             .await
@@ -262,6 +296,13 @@ impl Person {
     /// The same, with a receive buffer so small that the server notices soon that nobody reads.
     pub async fn raw_with_a_small_buffer(&self) -> Raw {
         Raw::connect_with_buffer(&self.realm, &self.token, Some(4096)).await
+    }
+}
+
+/// What an answer shows.
+pub fn chat(conversation: &Value) -> Chat {
+    Chat {
+        id: text(&conversation["id"]),
     }
 }
 

@@ -121,7 +121,8 @@ const ROWS: &[(&str, &str)] = &[
 
 /// Whether the slugs of channels agree with their names: what only we can compute.
 pub fn slugs(connection: &mut SqliteConnection, report: &mut Report) {
-    let channels: QueryResult<Vec<(i64, Option<String>, Option<String>)>> = conversations::table
+    type Row = (i64, Option<String>, Option<String>);
+    let channels: QueryResult<Vec<Row>> = conversations::table
         .filter(conversations::kind.eq(Kind::Channel.code()))
         .filter(conversations::deleted_at.is_null())
         .select((conversations::key, conversations::name, conversations::slug))
