@@ -200,7 +200,7 @@ impl Drop for Written {
         if !self.keep
             && let Err(error) = fs::remove_file(&self.path)
         {
-            log::warn!(target: "parlor::uploads", "cannot remove {}: {error}", self.path.display());
+            log::warn!(target: "parlor::uploads", "an upload that was not taken cannot be removed: {error}");
         }
     }
 }
