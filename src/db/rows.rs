@@ -31,6 +31,7 @@ pub struct MessageRow {
     pub edited_at: Option<i64>,
     pub deleted_at: Option<i64>,
     pub deleted_by: Option<i64>,
+    pub mentions: Option<String>,
 }
 
 impl MessageRow {
@@ -51,6 +52,13 @@ impl MessageRow {
             sender: people.get(self.sender_key)?,
             client_id: client_id.map_err(|_| broken("a client id", self.position))?,
             reply_to_id: self.reply_to.map(|id| MessageId(id.0)),
+            reply_to: None,
+            mentions: match (&self.mentions, self.deleted_at) {
+                (Some(ids), None) => {
+                    serde_json::from_str(ids).map_err(|_| broken("a message's mentions", self.position))?
+                }
+                _ => Vec::new(),
+            },
             reactions: Vec::new(),
             created_at: Timestamp::from_millis(self.created_at),
             edited_at: self.edited_at.map(Timestamp::from_millis),
@@ -113,6 +121,8 @@ pub struct ConversationRow {
     pub id: Id,
     pub kind: i16,
     pub name: Option<String>,
+    pub slug: Option<String>,
+    pub invite_code: Option<String>,
     pub password_hash: Option<String>,
     pub max_members: Option<i32>,
     pub retention_seconds: Option<i32>,
@@ -130,6 +140,8 @@ impl TryFrom<ConversationRow> for Conversation {
             id: ConversationId(row.id.0),
             kind: kind(row.kind, row.key)?,
             name: row.name,
+            slug: row.slug,
+            invite_code: row.invite_code,
             policies: Policies {
                 max_members: policy(row.max_members),
                 retention_seconds: policy(row.retention_seconds),

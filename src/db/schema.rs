@@ -65,6 +65,7 @@ diesel::table! {
         active_at -> BigInt,
         member_count -> Integer,
         deleted -> Bool,
+        expired_seq -> BigInt,
     }
 }
 
@@ -76,6 +77,7 @@ diesel::table! {
         joined_at -> BigInt,
         last_read_seq -> BigInt,
         last_read_at -> Nullable<BigInt>,
+        last_sent_at -> Nullable<BigInt>,
     }
 }
 
@@ -97,13 +99,53 @@ diesel::table! {
         edited_at -> Nullable<BigInt>,
         deleted_at -> Nullable<BigInt>,
         deleted_by -> Nullable<BigInt>,
+        mentions -> Nullable<Text>,
     }
 }
 
 diesel::table! {
+    mentions (user_key, position) {
+        user_key -> BigInt,
+        position -> BigInt,
+    }
+}
+
+diesel::table! {
+    message_versions (message_position, change_position) {
+        message_position -> BigInt,
+        change_position -> BigInt,
+        content -> Text,
+        written_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    reactions (message_position, emoji, user_key) {
+        message_position -> BigInt,
+        emoji -> Text,
+        user_key -> BigInt,
+        position -> BigInt,
+        first_position -> BigInt,
+    }
+}
+
+diesel::table! {
+    read_marks (conversation_key, user_key, seq) {
+        conversation_key -> BigInt,
+        user_key -> BigInt,
+        seq -> BigInt,
+        at -> BigInt,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use super::UuidType;
+
     changes (position) {
         position -> BigInt,
         message_position -> BigInt,
+        message_id -> UuidType,
         kind -> SmallInt,
         actor_key -> BigInt,
         at -> BigInt,
@@ -136,4 +178,15 @@ diesel::table! {
     }
 }
 
-diesel::allow_tables_to_appear_in_same_query!(users, conversations, heads, members, messages, changes);
+diesel::allow_tables_to_appear_in_same_query!(
+    users,
+    conversations,
+    heads,
+    members,
+    messages,
+    mentions,
+    message_versions,
+    reactions,
+    read_marks,
+    changes,
+);

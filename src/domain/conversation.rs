@@ -93,6 +93,10 @@ pub struct Conversation {
     pub kind: Kind,
     /// What it is called; never for a direct one.
     pub name: Option<String>,
+    /// What a channel is found by: unique among them.
+    pub slug: Option<String>,
+    /// What lets somebody in who knows it. Not for everybody's eyes: see `permission`.
+    pub invite_code: Option<String>,
     /// Its policies.
     pub policies: Policies,
     /// When it was made.
@@ -171,6 +175,12 @@ pub struct ConversationView {
     pub kind: Kind,
     /// What it is called; `null` for a direct one.
     pub name: Option<String>,
+    /// What a channel is found by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slug: Option<String>,
+    /// What lets somebody in who knows it; shown to owner and admins.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub invite_code: Option<String>,
     /// The other one of a direct conversation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub other_user: Option<Arc<User>>,
@@ -186,8 +196,12 @@ pub struct ConversationView {
     pub last_message_at: Option<Timestamp>,
     /// Messages of others after `lastReadSeq` that are neither deleted nor the system's; counted up to 10,000.
     pub unread_count: u32,
+    /// Those among them that mention the one who looks.
+    pub mention_count: u32,
     /// Up to where the one who looks has read.
     pub last_read_seq: Seq,
+    /// Up to where retention has removed everything; 0 while it has not.
+    pub expired_seq: Seq,
     /// The policies.
     #[serde(flatten)]
     pub policies: Policies,
@@ -229,6 +243,8 @@ mod tests {
             id: ConversationId(uuid::Uuid::nil()),
             kind: Kind::Group,
             name: Some("Tea".to_owned()),
+            slug: None,
+            invite_code: None,
             policies: Policies {
                 max_members: Some(5),
                 ..Policies::default()

@@ -20,6 +20,8 @@ pub const IMAGE_SIDE: u32 = 16_384;
 pub const UPLOADS_UNPOSTED: usize = 100;
 /// How long an upload that is in no message is kept, in hours.
 pub const UPLOAD_UNPOSTED_HOURS: u64 = 50;
+/// Longest preview of a text in the messages that answer it, in code points.
+pub const QUOTE_CHARS: usize = 140;
 /// Longest `clientId`, in characters.
 pub const CLIENT_ID_CHARS: usize = 64;
 /// Longest user id, in characters.

@@ -159,6 +159,23 @@ pub struct Reaction {
     pub user_ids: Vec<UserId>,
 }
 
+/// What is shown of a message that another one answers.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Quote {
+    /// Which.
+    pub id: MessageId,
+    /// Its position.
+    pub seq: Seq,
+    /// What its content is.
+    #[serde(rename = "type")]
+    pub kind: MessageType,
+    /// Who wrote it.
+    pub sender: Arc<User>,
+    /// The beginning of a text (at most [`limits::QUOTE_CHARS`] code points) or the URL of an image; `None` for the others.
+    pub preview: Option<String>,
+}
+
 /// A message in its latest form.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -182,6 +199,11 @@ pub struct Message {
     pub client_id: Option<ClientId>,
     /// The message it answers.
     pub reply_to_id: Option<MessageId>,
+    /// What that one says, in its form of the moment; `None` when there is nothing to quote: this is no answer, this or that
+    /// one is deleted, or retention removed it. A client that learns of a newer form of a message changes its quotes with it.
+    pub reply_to: Option<Box<Quote>>,
+    /// The members whose names it calls with `@name`, in the order of the text; none once deleted.
+    pub mentions: Vec<UserId>,
     /// In the order in which the emoji were first used.
     pub reactions: Vec<Reaction>,
     /// When its room took it in.

@@ -134,7 +134,7 @@ pub struct MessageRequest {
 #[schema(example = json!({"message": {"id": "0199c5a4-7a3e-7c3a-9d35-0a1b2c3d4e5f", "conversationId": "0199c5a4-7a3e-7c3a-9d35-0a1b2c3d4e5f",
     "seq": 42, "changeSeq": 42, "type": "text", "content": "hello",
     "sender": {"id": "u-1", "name": "alice", "displayName": "Alice", "avatarUrl": null},
-    "clientId": "c-1", "replyToId": null, "reactions": [], "createdAt": "2026-01-17T23:44:37.120Z", "editedAt": null,
+    "clientId": "c-1", "replyToId": null, "replyTo": null, "mentions": [], "reactions": [], "createdAt": "2026-01-17T23:44:37.120Z", "editedAt": null,
     "deletedAt": null}}))]
 pub struct OneMessage {
     message: Message,

@@ -149,7 +149,11 @@ fn report(response: &ServiceResponse<BoxBody>, seconds: f64, id: &RequestId) {
 
 /// A path as it may stand in the log: who knows the name of an upload may see it.
 fn without_name(path: &str) -> &str {
-    if path.starts_with("/uploads/") { "/uploads/…" } else { path }
+    if path.starts_with("/uploads/") {
+        "/uploads/…"
+    } else {
+        path
+    }
 }
 
 /// A query as it may stand in the log.

@@ -146,6 +146,8 @@ fn fresh_view(conversation: &Conversation, count: u32, role: Role, other: Option
         id: conversation.id,
         kind: conversation.kind,
         name: conversation.name.clone(),
+        slug: conversation.slug.clone(),
+        invite_code: conversation.invite_code.clone().filter(|_| role >= Role::Admin),
         other_user: other.cloned(),
         role,
         member_count: count,
@@ -154,6 +156,8 @@ fn fresh_view(conversation: &Conversation, count: u32, role: Role, other: Option
         last_message_at: None,
         unread_count: 0,
         last_read_seq: Seq(0),
+        mention_count: 0,
+        expired_seq: Seq(0),
         policies: conversation.policies.clone(),
         created_at: conversation.created_at,
     }

@@ -204,6 +204,8 @@ impl Room {
             sender: new.sender.clone(),
             client_id: new.draft.client_id.clone(),
             reply_to_id: new.draft.reply_to,
+            reply_to: None,
+            mentions: Vec::new(),
             reactions: Vec::new(),
             created_at: new.at,
             edited_at: None,

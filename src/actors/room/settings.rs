@@ -216,6 +216,8 @@ mod tests {
                 id: ConversationId(uuid::Uuid::nil()),
                 kind: Kind::Group,
                 name: Some("Tea".to_owned()),
+                slug: None,
+                invite_code: None,
                 policies: Policies::default(),
                 created_at: at(),
             },

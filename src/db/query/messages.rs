@@ -58,16 +58,21 @@ pub fn changed_after(low: i64, last: i64, limit: i64) -> _ {
         .limit(limit)
 }
 
-/// The changes after `low`, up to and with `last`, that are not a new message: position, kind, when, the message's id, the
-/// actor's id.
+/// The changes after `low`, up to and with `last`, that are not a new message: position, kind, when, the message's id (it
+/// may be gone), the actor's id.
 #[auto_type]
 pub fn changes_after(low: i64, last: i64, limit: i64) -> _ {
     changes::table
-        .inner_join(messages::table.on(messages::position.eq(changes::message_position)))
         .inner_join(users::table.on(users::key.eq(changes::actor_key)))
         .filter(changes::position.gt(low))
         .filter(changes::position.le(last))
         .order(changes::position.asc())
         .limit(limit)
-        .select((changes::position, changes::kind, changes::at, messages::id, users::id))
+        .select((
+            changes::position,
+            changes::kind,
+            changes::at,
+            changes::message_id,
+            users::id,
+        ))
 }

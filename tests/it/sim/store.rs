@@ -70,6 +70,8 @@ impl Memory {
             id: group.id,
             kind: Kind::Group,
             name: Some(group.name),
+            slug: None,
+            invite_code: None,
             policies: Policies::default(),
             created_at: group.at,
         };

@@ -13,6 +13,7 @@ use crate::{
         query,
         rows::{self, People},
         sqlite::{statement::statement, store::unread},
+        types::{Id, UuidType},
     },
     domain::{MessageId, MessageType, Seq, Timestamp, User, UserKey},
     protocol::command::ReadUpTo,
@@ -54,6 +55,7 @@ impl Turn<'_> {
         NewChange {
             position: change,
             message: row.position,
+            id: row.id,
             kind: DELETED,
             actor: by.key.0,
             at: at.millis(),
@@ -119,11 +121,13 @@ statement! {
     NewChange {
         position: i64 as BigInt,
         message: i64 as BigInt,
+        id: Id as UuidType,
         kind: i16 as SmallInt,
         actor: i64 as BigInt,
         at: i64 as BigInt,
     },
-    "INSERT INTO changes (position, message_position, kind, actor_key, at) VALUES (" {position} ", " {message} ", "
+    "INSERT INTO changes (position, message_position, message_id, kind, actor_key, at) VALUES (" {position} ", " {message} ", "
+    {id} ", "
     {kind} ", " {actor} ", " {at} ")"
 }
 
