@@ -97,7 +97,7 @@ const DAMAGE: &[(&str, &str)] = &[
         "conversation 3 should end at 1 with message 1, but has no changes",
     ),
     (
-        "INSERT INTO changes SELECT position, position, 0, 1, 1 FROM messages WHERE position = (1 << 32) + 3",
+        "INSERT INTO changes SELECT position, position, id, 0, 1, 1 FROM messages WHERE position = (1 << 32) + 3",
         "conversation 1 has seq 3 twice",
     ),
     (
