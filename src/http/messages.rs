@@ -114,10 +114,11 @@ pub async fn read_history(
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({"content": "hello", "clientId": "c-1"}))]
 pub struct MessageRequest {
-    /// 1 to 2000 characters after trimming.
-    #[schema(value_type = String, min_length = 1)]
+    /// Of a text 1 to 2000 characters after trimming; of an image the `url` that an upload was answered with; of a drawing
+    /// `{operations, width, height}`.
+    #[schema(value_type = Content)]
     content: Box<RawValue>,
-    /// `text`, which is also what it is when it is not given.
+    /// `text`, which is also what it is when it is not given, `image` or `drawing`.
     #[serde(rename = "type")]
     kind: Option<String>,
     /// Makes the call repeatable: the same one sends nothing again, and is answered with the first message.

@@ -13,7 +13,7 @@ use actix_web::{
     web::{Data, Path, Payload},
 };
 use bytes::{Bytes, BytesMut};
-use futures_util::{Stream, TryStreamExt, stream};
+use futures_util::{Stream, StreamExt, TryStreamExt, future::ready, stream};
 use serde::Serialize;
 use tokio::{task::spawn_blocking, time::timeout};
 use utoipa::ToSchema;
@@ -185,12 +185,12 @@ pub async fn show_upload(
 ) -> Result<HttpResponse, ApiError> {
     let name = UploadName::parse(&name).map_err(|_| ApiError::not_found("upload"))?;
     let (files, wanted) = (state.uploads.files.clone(), name.clone());
-    let size = spawn_blocking(move || files.size(&wanted)).await;
-    let size = size.map_err(|_| ApiError::internal())?.map_err(|error| {
+    let found = spawn_blocking(move || files.begin(&wanted, PIECE)).await;
+    let found = found.map_err(|_| ApiError::internal())?.map_err(|error| {
         log::error!(target: "parlor::uploads", "an upload cannot be read: {error}");
-        ApiError::unavailable()
+        ApiError::new(ErrorCode::Unavailable, "this upload cannot be read right now")
     })?;
-    let size = size.ok_or_else(|| ApiError::not_found("upload"))?;
+    let (size, first) = found.ok_or_else(|| ApiError::not_found("upload"))?;
     let tag = format!("\"{name}\"");
     let known = is_known(&request, &tag);
     let mut answer = if known {
@@ -209,7 +209,7 @@ pub async fn show_upload(
         return Ok(answer.finish());
     }
     answer.insert_header((CONTENT_TYPE, name.kind().mime()));
-    Ok(answer.body(SizedStream::new(size, pieces(state, name, size))))
+    Ok(answer.body(SizedStream::new(size, pieces(state, name, size, first.into()))))
 }
 
 /// Whether there is an uploaded image
@@ -239,8 +239,9 @@ fn is_known(request: &HttpRequest, tag: &str) -> bool {
 }
 
 /// The file piece by piece, as fast as its reader reads: a slow one costs one piece of memory and no open file.
-fn pieces(state: Data<State>, name: UploadName, size: u64) -> impl Stream<Item = std::io::Result<Bytes>> {
-    stream::try_unfold(0, move |offset| {
+fn pieces(state: Data<State>, name: UploadName, size: u64, first: Bytes) -> impl Stream<Item = std::io::Result<Bytes>> {
+    let read = first.len() as u64;
+    let rest = stream::try_unfold(read, move |offset| {
         let (files, name) = (state.uploads.files.clone(), name.clone());
         async move {
             let length = (size - offset).min(PIECE as u64) as usize;
@@ -251,5 +252,6 @@ fn pieces(state: Data<State>, name: UploadName, size: u64) -> impl Stream<Item =
             let piece = piece.map_err(std::io::Error::other)??;
             Ok(Some((Bytes::from(piece), offset + length as u64)))
         }
-    })
+    });
+    stream::once(ready(Ok(first))).chain(rest)
 }

@@ -68,14 +68,17 @@ impl Files {
         Ok(written)
     }
 
-    /// How many bytes it has; nothing when it is not there.
-    pub fn size(&self, name: &UploadName) -> io::Result<Option<u64>> {
-        match fs::metadata(self.path(name)) {
-            Ok(found) if found.is_file() => Ok(Some(found.len())),
-            Ok(_) => Ok(None),
-            Err(error) if is_missing(&error) => Ok(None),
-            Err(error) => Err(error),
-        }
+    /// How many bytes it has, and the first of them, at most `most`; nothing when it is not there.
+    pub fn begin(&self, name: &UploadName, most: usize) -> io::Result<Option<(u64, Vec<u8>)>> {
+        let file = match fs::File::open(self.path(name)) {
+            Ok(file) => file,
+            Err(error) if is_missing(&error) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let size = file.metadata()?.len();
+        let mut first = vec![0; size.min(most as u64) as usize];
+        file.read_exact_at(&mut first, 0)?;
+        Ok(Some((size, first)))
     }
 
     /// `length` of its bytes from `offset` on. Opens the file each time: whoever reads slowly holds no open file.
@@ -197,7 +200,7 @@ impl Drop for Written {
         if !self.keep
             && let Err(error) = fs::remove_file(&self.path)
         {
-            log::warn!(target: "parlor::uploads", "cannot remove {}: {error}", self.path.display());
+            log::warn!(target: "parlor::uploads", "an upload that was not taken cannot be removed: {error}");
         }
     }
 }
@@ -225,17 +228,18 @@ mod tests {
     #[test]
     fn a_file_is_written_read_and_removed() {
         let (_dir, files) = fresh(0);
-        assert_eq!(files.size(&name(1)).unwrap(), None);
+        assert_eq!(files.begin(&name(1), 3).unwrap(), None);
         assert!(files.shards().unwrap().is_empty());
         files.write(&name(1), b"picture").unwrap().keep();
-        assert_eq!(files.size(&name(1)).unwrap(), Some(7));
+        assert_eq!(files.begin(&name(1), 3).unwrap(), Some((7, b"pic".to_vec())));
+        assert_eq!(files.begin(&name(1), 9).unwrap(), Some((7, b"picture".to_vec())));
         assert_eq!(files.read(&name(1), 3, 4).unwrap(), b"ture");
         assert!(files.read(&name(1), 3, 5).is_err());
         assert_eq!(entries(&files), 1);
         files.remove(&name(1)).unwrap();
         files.remove(&name(1)).unwrap();
         files.remove(&name(2)).unwrap();
-        assert_eq!(files.size(&name(1)).unwrap(), None);
+        assert_eq!(files.begin(&name(1), 3).unwrap(), None);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use std::{
 use bytes::Bytes;
 use rand::{TryRng, rngs::SysRng};
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::{Notify, OwnedSemaphorePermit, Semaphore},
     task::spawn_blocking,
 };
 
@@ -52,7 +52,14 @@ pub struct Uploads {
     /// Where they are kept.
     pub files: Arc<Files>,
     decoders: Arc<Semaphore>,
-    places: Arc<Mutex<HashMap<UserKey, u32>>>,
+    places: Arc<Places>,
+}
+
+/// Who has how many uploads under way, and the bell for those who wait.
+#[derive(Debug, Default)]
+struct Places {
+    taken: Mutex<HashMap<UserKey, u32>>,
+    freed: Notify,
 }
 
 impl Uploads {
@@ -65,9 +72,21 @@ impl Uploads {
         }
     }
 
-    /// A place among the uploads under way, before the first byte is read; `None` when all are taken, or those of `user`.
-    pub fn enter(&self, user: UserKey) -> Option<Place> {
-        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+    /// A place among the uploads under way, before the first byte is read. Waits for one, however long.
+    pub async fn enter(&self, user: UserKey) -> Place {
+        loop {
+            // From here on the bell is heard.
+            let freed = self.places.freed.notified();
+            if let Some(place) = self.try_enter(user) {
+                return place;
+            }
+            freed.await;
+        }
+    }
+
+    /// A place; `None` when all are taken, or those of `user`.
+    fn try_enter(&self, user: UserKey) -> Option<Place> {
+        let mut places = self.places.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let all: u32 = places.values().sum();
         let own = places.get(&user).copied().unwrap_or_default();
         if all as usize >= PLACES || own >= PLACES_OF_ONE {
@@ -129,18 +148,20 @@ async fn off_the_loop<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'stat
 #[must_use = "the place is free again when it is dropped"]
 pub struct Place {
     user: UserKey,
-    places: Arc<Mutex<HashMap<UserKey, u32>>>,
+    places: Arc<Places>,
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(own) = places.get_mut(&self.user) {
+        let mut taken = self.places.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(own) = taken.get_mut(&self.user) {
             *own -= 1;
             if *own == 0 {
-                places.remove(&self.user);
+                taken.remove(&self.user);
             }
         }
+        drop(taken);
+        self.places.freed.notify_waiters();
     }
 }
 
@@ -157,15 +178,36 @@ mod tests {
     #[test]
     fn places_are_bounded_for_one_and_for_all() {
         let (_dir, uploads) = uploads();
-        let one = uploads.enter(UserKey(0)).unwrap();
-        let _two = uploads.enter(UserKey(0)).unwrap();
-        assert!(uploads.enter(UserKey(0)).is_none());
+        let one = uploads.try_enter(UserKey(0)).unwrap();
+        let _two = uploads.try_enter(UserKey(0)).unwrap();
+        assert!(uploads.try_enter(UserKey(0)).is_none());
         drop(one);
-        let _again = uploads.enter(UserKey(0)).unwrap();
-        let others: Vec<Place> = (1..1000).map_while(|key| uploads.enter(UserKey(key))).collect();
+        let _again = uploads.try_enter(UserKey(0)).unwrap();
+        let others: Vec<Place> = (1..1000).map_while(|key| uploads.try_enter(UserKey(key))).collect();
         assert_eq!(others.len(), PLACES - 2);
         drop(others);
-        assert_eq!(uploads.places.lock().unwrap().len(), 1);
+        assert_eq!(uploads.places.taken.lock().unwrap().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn who_finds_no_place_gets_one_that_is_freed() {
+        let (_dir, uploads) = uploads();
+        let uploads = Arc::new(uploads);
+        let (one, two) = (uploads.enter(UserKey(0)).await, uploads.enter(UserKey(0)).await);
+        let waiting: Vec<_> = (0..5)
+            .map(|_| {
+                let uploads = uploads.clone();
+                tokio::spawn(async move { drop(uploads.enter(UserKey(0)).await) })
+            })
+            .collect();
+        tokio::task::yield_now().await;
+        assert!(waiting.iter().all(|waiting| !waiting.is_finished()));
+        drop(one);
+        for waiting in waiting {
+            waiting.await.unwrap();
+        }
+        drop(two);
+        assert!(uploads.places.taken.lock().unwrap().is_empty());
     }
 
     #[test]

@@ -100,6 +100,18 @@ async fn an_image_is_served_so_that_nothing_in_it_runs() {
 }
 
 #[tokio::test]
+async fn a_large_image_comes_as_a_whole() {
+    let server = Server::start().await;
+    let alice = server.user("alice").await;
+    let file = picture(ImageFormat::Png, 700, 500);
+    assert!((500_000..2 * MIB).contains(&file.len()), "{}", file.len());
+    let url = url_of(alice.uploads("image/png", &file).await);
+    let shown = server.call("GET", &url).send().await;
+    assert_eq!(shown.bytes, std::fs::read(file_of(&server, &url)).expect("the file"));
+    assert_eq!(shown.bytes, file, "nothing was in it that had to go");
+}
+
+#[tokio::test]
 async fn no_name_leads_anywhere_but_to_an_upload() {
     let server = Server::start().await;
     let alice = server.user("alice").await;
@@ -601,6 +613,18 @@ async fn uploads_count_against_the_rate_of_events() {
         }
     }
     assert!(taken >= 1 && refused >= 1, "{taken} taken, {refused} refused");
+}
+
+/// Somebody who chose a dozen photos at once gets all of them through.
+#[tokio::test]
+async fn one_user_may_upload_many_at_once() {
+    let (server, alice, _bob, _chat) = pair().await;
+    let file = picture(ImageFormat::Png, 300, 300);
+    let work = (0..12).map(|_| alice.uploads("image/png", &file));
+    for answer in futures_util::future::join_all(work).await {
+        url_of(answer);
+    }
+    assert_eq!(files(&server).len(), 12);
 }
 
 /// Many people at once, some of them hostile: everybody gets their own answer, and every file has its record.

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::time::timeout;
 
 use super::Caller;
 use crate::{
@@ -16,7 +17,9 @@ use crate::{
 
 /// How long an upload is kept that no message shows.
 const UNPOSTED: Duration = Duration::from_secs(limits::UPLOAD_UNPOSTED_HOURS * 3600);
-/// When to ask again if too many are under way.
+/// How long a request waits for a place among those under way, its body unread.
+const PLACE_WITHIN: Duration = Duration::from_secs(5);
+/// When to ask again if none was free.
 const BUSY_MS: u64 = 1000;
 
 /// Whether the caller may upload now. The place is theirs until it is dropped.
@@ -25,12 +28,11 @@ const BUSY_MS: u64 = 1000;
 /// `RATE_LIMITED` when too many are under way, of theirs or of all; `LIMIT_REACHED` when too many of theirs were never posted;
 /// `UNAVAILABLE`.
 pub async fn begin_upload(node: &Node, uploads: &Uploads, caller: &Caller) -> Result<Place, ApiError> {
-    let place = uploads.enter(caller.user.key);
-    let place = place.ok_or_else(|| ApiError::rate_limited(BUSY_MS))?;
     if node.store.unposted_uploads(caller.user.key).await? >= limits::UPLOADS_UNPOSTED {
         return Err(too_many());
     }
-    Ok(place)
+    let place = timeout(PLACE_WITHIN, uploads.enter(caller.user.key)).await;
+    place.map_err(|_| ApiError::rate_limited(BUSY_MS))
 }
 
 /// Takes the picture that the caller says is of the type `declared`; what it is called from now on.
