@@ -7,6 +7,7 @@ mod membership;
 mod model;
 mod reads;
 mod settings;
+mod talk;
 mod users;
 mod verify;
 mod world;

@@ -2,7 +2,7 @@
 
 use diesel::{RunQueryDsl, SqliteConnection, dsl::sql, prelude::QueryableByName, sql_types::Text};
 
-use super::{FINDINGS_MAX, Report};
+use super::{FINDINGS_MAX, Report, beside::BESIDE};
 
 /// Each gives a sentence for each row that is wrong. `>> 32` and `& 4294967295` are `position::unpack`.
 const ROWS: &[(&str, &str)] = &[
@@ -90,7 +90,7 @@ pub fn pages(connection: &mut SqliteConnection, report: &mut Report) {
 
 /// Runs the statements.
 pub fn rows(connection: &mut SqliteConnection, report: &mut Report, progress: &mut dyn FnMut(String)) {
-    for (what, text) in ROWS {
+    for (what, text) in ROWS.iter().chain(BESIDE) {
         let bounded = format!(
             "SELECT * FROM (SELECT '' AS line WHERE 0 UNION ALL {text}) LIMIT {}",
             FINDINGS_MAX + 1
