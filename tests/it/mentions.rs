@@ -28,7 +28,7 @@ async fn whoever_is_called_by_name_is_listed_and_counted() {
         "in the order of the text"
     );
     assert_eq!(tab.sees("new_message", |_| true).await, sent);
-    assert_eq!(ben.history(&chat).await, [sent.clone()]);
+    assert_eq!(ben.history(&chat).await, std::slice::from_ref(&sent));
     ann.posts(&chat, "it is ready").await;
     assert_eq!(counts(&ben, &chat).await, (2, 1));
     assert_eq!(counts(&cat, &chat).await, (2, 1));

@@ -57,7 +57,7 @@ async fn an_edit_takes_a_seq_and_keeps_what_was_said() {
     let (now, changed) = edited(world.does(&room, world.edit(&ann, id, "two", &[&bob])).await);
     assert!(changed);
     assert_eq!((now.seq, now.change_seq), (Seq(1), Seq(2)));
-    assert_eq!(now.mentions, [bob.id.clone()]);
+    assert_eq!(now.mentions, std::slice::from_ref(&bob.id));
     assert_eq!(newest(&world, &room).await, now);
     // The same again, and back to the first words, in one batch.
     let ops = vec![world.edit(&ann, id, "two", &[]), world.edit(&ann, id, "one", &[])];
