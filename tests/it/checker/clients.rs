@@ -12,8 +12,29 @@ struct Replica<'a> {
     floor: u64,
     /// Live changes beyond the cursor.
     ahead: BTreeMap<u64, &'a Act>,
-    /// By seq: id and content.
-    messages: BTreeMap<u64, (&'a str, Option<&'a str>)>,
+    /// By seq.
+    messages: BTreeMap<u64, Shown<'a>>,
+}
+
+/// What a client shows of a message.
+#[derive(Debug, PartialEq, Eq)]
+struct Shown<'a> {
+    id: &'a str,
+    content: Option<&'a str>,
+    reactions: &'a str,
+    /// The change that made it so.
+    change: u64,
+}
+
+impl<'a> Shown<'a> {
+    fn of(message: &'a Message) -> Shown<'a> {
+        Shown {
+            id: &message.id,
+            content: message.content.as_deref(),
+            reactions: &message.reactions,
+            change: message.change_seq,
+        }
+    }
 }
 
 impl<'a> Replica<'a> {
@@ -53,24 +74,32 @@ impl<'a> Replica<'a> {
 
     fn apply(&mut self, act: &'a Act) {
         match act {
-            Act::Received(message) => self.put(message),
-            Act::Deleted { id, .. } => {
-                if let Some(known) = self.messages.values_mut().find(|known| known.0 == id) {
-                    known.1 = None;
-                }
+            Act::Received(message) | Act::Edited { message, .. } => self.put(message),
+            Act::Deleted { id, seq, .. } => {
+                self.change(id, *seq, |known| (known.content, known.reactions) = (None, "[]"))
             }
+            Act::Reacted { id, seq, reactions, .. } => self.change(id, *seq, |known| known.reactions = reactions),
             _ => {}
         }
     }
 
-    /// A later form never brings a deleted content back: pages may be older than live events.
+    /// What is shown already may have been told in a later form.
+    fn change(&mut self, id: &str, seq: u64, change: impl FnOnce(&mut Shown<'a>)) {
+        let known = self.messages.values_mut().find(|known| known.id == id);
+        if let Some(known) = known.filter(|known| known.change < seq) {
+            known.change = seq;
+            change(known);
+        }
+    }
+
+    /// An older form never replaces a later one: pages may be older than live events.
     fn put(&mut self, message: &'a Message) {
-        let form = (message.id.as_str(), message.content.as_deref());
+        let form = Shown::of(message);
         match self.messages.entry(message.seq) {
             Entry::Vacant(free) => {
                 free.insert(form);
             }
-            Entry::Occupied(mut known) if form.1.is_none() => {
+            Entry::Occupied(mut known) if known.get().change < form.change => {
                 known.insert(form);
             }
             Entry::Occupied(_) => {}
@@ -107,7 +136,7 @@ pub fn complete(facts: &Facts<'_>, breaches: &mut Breaches) {
                 .filter(|message| message.seq >= replica.floor)
             {
                 let shown = replica.messages.get(&message.seq);
-                if shown != Some(&(message.id.as_str(), message.content.as_deref())) {
+                if shown != Some(&Shown::of(message)) {
                     let what = format!("{} shows {shown:?} for {message:?}", log.user);
                     breaches.add(Promise::Complete, what);
                 }
@@ -144,7 +173,7 @@ pub fn fence(facts: &Facts<'_>, breaches: &mut Breaches) {
             }
             let of = match act {
                 Act::Synced { conversation, .. } => Some(conversation.as_str()),
-                Act::Answered(message) => Some(message.conversation.as_str()),
+                Act::Answered(message) | Act::EditAnswered(message) => Some(message.conversation.as_str()),
                 _ => live(act).map(|(conversation, _)| conversation),
             };
             if of.is_some_and(|conversation| expired || removed.contains(conversation)) {

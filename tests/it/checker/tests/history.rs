@@ -188,6 +188,7 @@ fn a_message_whose_send_was_refused() {
             sender: run.0[log].user.clone(),
             client_id: Some(client_id),
             content,
+            reactions: "[]".to_owned(),
             system: false,
             created_at: "t".to_owned(),
         });
