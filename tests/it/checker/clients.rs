@@ -176,7 +176,11 @@ pub fn fence(facts: &Facts<'_>, breaches: &mut Breaches) {
                 Act::Answered(message) | Act::EditAnswered(message) => Some(message.conversation.as_str()),
                 _ => live(act).map(|(conversation, _)| conversation),
             };
-            if of.is_some_and(|conversation| expired || removed.contains(conversation)) {
+            let behind = of.is_some_and(|conversation| removed.contains(conversation));
+            // Whoever is let in again may be answered before they are told of it: when it took a while to find out.
+            let let_in = matches!(act, Act::Answered(_) | Act::EditAnswered(_))
+                && of.is_some_and(|conversation| is_let_in_again(facts, *at, conversation, &log.user));
+            if of.is_some() && (expired || behind && !let_in) {
                 breaches.add(
                     Promise::Fence,
                     format!("{} got at {at}, behind the fence: {act:?}", log.user),
@@ -191,6 +195,30 @@ pub fn fence(facts: &Facts<'_>, breaches: &mut Breaches) {
             }
         }
     }
+}
+
+/// Whether somebody began to add this user after their last removal was answered.
+fn is_let_in_again(facts: &Facts<'_>, before: Tick, conversation: &str, user: &str) -> bool {
+    let about = |act: &Act| match act {
+        Act::Adds {
+            conversation: c,
+            user: u,
+        } => (c == conversation && u == user).then_some(true),
+        Act::RemovalAnswered {
+            conversation: c,
+            user: u,
+        } => (c == conversation && u == user).then_some(false),
+        _ => None,
+    };
+    let acts = facts
+        .logs
+        .iter()
+        .flat_map(|log| &log.acts)
+        .filter(|(at, _)| *at < before);
+    let last = acts
+        .filter_map(|(at, act)| Some((*at, about(act)?)))
+        .max_by_key(|(at, _)| *at);
+    last.is_some_and(|(_, added)| added)
 }
 
 /// What was sent and answered while somebody was out never reaches them live.

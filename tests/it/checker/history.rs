@@ -67,6 +67,7 @@ pub fn durable(facts: &Facts<'_>, breaches: &mut Breaches) {
 pub fn agreement(facts: &Facts<'_>, breaches: &mut Breaches) {
     let mut owners: BTreeMap<(&str, u64), &str> = BTreeMap::new();
     let mut forms: BTreeMap<&str, &Message> = BTreeMap::new();
+    let mut after_change: BTreeMap<(&str, u64), &Message> = BTreeMap::new();
     let mut own = |conversation, number, id, by: &str, breaches: &mut Breaches| {
         let owner = *owners.entry((conversation, number)).or_insert(id);
         if owner != id {
@@ -83,7 +84,11 @@ pub fn agreement(facts: &Facts<'_>, breaches: &mut Breaches) {
             && form.sender == message.sender
             && form.client_id == message.client_id
             && form.created_at == message.created_at
-            && facts.same_content(form, message);
+            && facts.same_content(form, message)
+            && {
+                let form = *after_change.entry((&message.id, message.change_seq)).or_insert(message);
+                facts.same_content(form, message)
+            };
         if !same {
             breaches.add(Promise::Agreement, format!("{form:?} for one is {message:?} for {by}"));
         }
