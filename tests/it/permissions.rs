@@ -101,22 +101,11 @@ const fn route(
     }
 }
 
-const fn later(
-    method: &'static str,
-    template: &'static str,
-    query: &'static str,
-    body: &'static str,
-    expected: [&'static str; 6],
-) -> Route {
-    Route {
-        needed: false,
-        ..route(method, template, query, body, expected)
-    }
-}
-
 pub const CONVERSATION: &str = "/api/conversations/{id}";
 const MESSAGES: &str = "/api/conversations/{id}/messages";
 const MESSAGE: &str = "/api/conversations/{id}/messages/{messageId}";
+const REACTION: &str = "/api/conversations/{id}/messages/{messageId}/reactions/{emoji}";
+const VERSIONS: &str = "/api/conversations/{id}/messages/{messageId}/versions";
 const RECEIPTS: &str = "/api/conversations/{id}/messages/{messageId}/receipts";
 const MEMBERS: &str = "/api/conversations/{id}/members";
 const INVITE_CODE: &str = "/api/conversations/{id}/invite-code";
@@ -190,7 +179,18 @@ pub static ROUTES: &[Route] = &[
     route("DELETE", CONVERSATION, "", "", owner("204")),
     route("GET", MESSAGES, "?limit=10", "", members("200")),
     route("POST", MESSAGES, "", r#"{"content":"hi"}"#, members("201")),
+    // Whoever it is, the message is Tom's.
+    route(
+        "PATCH",
+        MESSAGE,
+        "",
+        r#"{"content":"said by somebody"}"#,
+        members("403 FORBIDDEN"),
+    ),
     route("DELETE", MESSAGE, "", "", managers("200")),
+    route("PUT", REACTION, "", "", members("200")),
+    route("DELETE", REACTION, "", "", members("200")),
+    route("GET", VERSIONS, "", "", operators("200")),
     route(
         "POST",
         "/api/conversations/{id}/read",
@@ -198,7 +198,7 @@ pub static ROUTES: &[Route] = &[
         r#"{"seq":1}"#,
         members("200"),
     ),
-    later("GET", RECEIPTS, "", "", members("200")),
+    route("GET", RECEIPTS, "", "", members("200")),
     route("GET", MEMBERS, "", "", members("200")),
     route("POST", MEMBERS, "", r#"{"userId":"{guest}"}"#, managers("201")),
     route("PATCH", MEMBER, "", r#"{"role":"admin"}"#, owner("200")),
@@ -231,6 +231,7 @@ const fn event(name: &'static str, data: &'static str, expected: [&'static str; 
 
 const ANYBODY: [&str; 5] = ["ok"; 5];
 const MEMBERS_ONLY: [&str; 5] = ["NOT_MEMBER", "ok", "ok", "ok", "NOT_MEMBER"];
+const AUTHOR_ONLY: [&str; 5] = ["NOT_MEMBER", "FORBIDDEN", "FORBIDDEN", "FORBIDDEN", "NOT_MEMBER"];
 const MANAGERS_ONLY: [&str; 5] = ["NOT_MEMBER", "FORBIDDEN", "ok", "ok", "NOT_MEMBER"];
 
 static EVENTS: &[Event] = &[
@@ -239,6 +240,21 @@ static EVENTS: &[Event] = &[
     event(
         "send_message",
         r#"{"conversationId":"{id}","content":"hi"}"#,
+        MEMBERS_ONLY,
+    ),
+    event(
+        "edit_message",
+        r#"{"conversationId":"{id}","messageId":"{tomsMessage}","content":"said by somebody"}"#,
+        AUTHOR_ONLY,
+    ),
+    event(
+        "add_reaction",
+        r#"{"conversationId":"{id}","messageId":"{tomsMessage}","emoji":"heart"}"#,
+        MEMBERS_ONLY,
+    ),
+    event(
+        "remove_reaction",
+        r#"{"conversationId":"{id}","messageId":"{tomsMessage}","emoji":"heart"}"#,
         MEMBERS_ONLY,
     ),
     event(
@@ -358,6 +374,7 @@ impl Stage<'_> {
         };
         text.replace("{id}", id)
             .replace("{messageId}", &self.message)
+            .replace("{emoji}", "heart")
             .replace("{tomsMessage}", &self.message)
             .replace("{name}", &self.cast.picture)
             .replace("{userId}", &self.cast.tom.id)

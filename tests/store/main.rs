@@ -8,6 +8,7 @@ mod membership;
 mod model;
 mod reads;
 mod settings;
+mod talk;
 mod uploads;
 mod users;
 mod verify;

@@ -2,7 +2,10 @@
 
 use diesel::connection::SimpleConnection;
 use parlor::{
-    db::sqlite::{OpenError, verify::verify},
+    db::{
+        Outcome,
+        sqlite::{OpenError, verify::verify},
+    },
     domain::Seq,
 };
 use tempfile::TempDir;
@@ -14,6 +17,7 @@ use crate::{
 
 /// A closed store with a bit of everything: conversation 1 is a group with changes 1 to 6 (4 deletes 2), 2 is direct, 3 is
 /// deleted, 4 is a channel, 5 a room, 6 has a picture.
+/// In 7, message 1 by user 1 mentions user 2 and was edited by 2; 3 to 5 are reactions to it, of which 4 took one back.
 async fn used() -> std::sync::Arc<TempDir> {
     let world = World::fresh().await;
     let [ann, bob, cem] = world.users(["ann", "bob", "cem"]).await;
@@ -44,6 +48,19 @@ async fn used() -> std::sync::Arc<TempDir> {
     let name = world.uploads(&bob).await;
     world.does(&pictures, world.send(&bob, shows(&name))).await.unwrap();
     world.uploads(&ann).await;
+    let lively = world.group(&ann, &[&bob]).await;
+    let first = world.calls(&ann, words("hi"), &[&bob]);
+    let Ok(Outcome::Sent { id, .. }) = world.does(&lively, first).await else {
+        panic!("not sent")
+    };
+    let ops = vec![
+        world.edit(&ann, id, "ho", &[&bob, &ann]),
+        world.react(&bob, id, "heart", true),
+        world.react(&bob, id, "heart", false),
+        world.react(&ann, id, "fire", true),
+        world.read(&ann, 5),
+    ];
+    assert_eq!((world.append(&lively, ops).await.head, lively.key.0), (Seq(5), 7));
     world.close()
 }
 
@@ -54,9 +71,9 @@ async fn a_store_that_was_used_is_clean() {
     let report = verify(&dir.path().join("parlor.sqlite3"), &mut |line| lines.push(line)).unwrap();
     assert_eq!(report.findings, Vec::<String>::new());
     assert!(report.is_clean() && report.more == 0);
-    assert_eq!((report.users, report.conversations, report.members), (3, 6, 10));
-    assert_eq!((report.messages, report.changes), (7, 1));
-    assert_eq!(lines[0], "6 conversations, 7 messages");
+    assert_eq!((report.users, report.conversations, report.members), (3, 7, 12));
+    assert_eq!((report.messages, report.changes), (8, 5));
+    assert_eq!(lines[0], "7 conversations, 8 messages");
 }
 
 #[tokio::test]
@@ -197,7 +214,7 @@ const DAMAGE: &[(&str, &str)] = &[
         "message 2 of conversation 1 says that its last change is 2, but that is 4",
     ),
     (
-        "UPDATE changes SET message_position = 77",
+        "UPDATE changes SET message_position = 77 WHERE kind = 0",
         "change 4 of conversation 1 belongs to a message that is missing",
     ),
     (
@@ -274,6 +291,62 @@ const DAMAGE: &[(&str, &str)] = &[
     (
         "UPDATE uploads SET sweep_at = NULL",
         "an upload of user 1 that no message shows is never swept",
+    ),
+    (
+        "UPDATE members SET last_read_seq = 4 WHERE conversation_key = 7 AND user_key = 1",
+        "user 1 has read conversation 7 up to 4, but their last mark says 5",
+    ),
+    (
+        "DELETE FROM read_marks",
+        "user 3 has read conversation 1 up to 4, but their last mark says 0",
+    ),
+    (
+        "DELETE FROM members WHERE conversation_key = 7 AND user_key = 1",
+        "user 1 has read marks in conversation 7, but is no member",
+    ),
+    (
+        "INSERT INTO mentions VALUES (1, (7 << 32) + 1)",
+        "user 1 is counted as mentioned in message 1 of conversation 7, but is not",
+    ),
+    (
+        "INSERT INTO mentions VALUES (1, (1 << 32) + 2)",
+        "user 1 is counted as mentioned in message 2 of conversation 1, but is not",
+    ),
+    (
+        "DELETE FROM mentions",
+        "user 2 is mentioned in message 1 of conversation 7, but not counted",
+    ),
+    (
+        "UPDATE messages SET mentions = '[' WHERE mentions IS NOT NULL",
+        "the mentions of message 1 of conversation 7 cannot be read",
+    ),
+    (
+        "UPDATE messages SET deleted_at = 1, deleted_by = 1 WHERE position = (7 << 32) + 1",
+        "message 1 of conversation 7 has reactions, but is missing, deleted or the system's",
+    ),
+    (
+        "UPDATE reactions SET user_key = 99",
+        "who reacted to message 1 of conversation 7 is missing",
+    ),
+    (
+        "UPDATE reactions SET position = position - 3",
+        "a reaction to message 1 of conversation 7 came by no change",
+    ),
+    (
+        "UPDATE reactions SET first_position = first_position + 1",
+        "the reactions to message 1 of conversation 7 with one emoji have no one place",
+    ),
+    (
+        "DELETE FROM message_versions",
+        "edit 2 of conversation 7 kept no version",
+    ),
+    (
+        "UPDATE message_versions SET change_position = change_position + 1",
+        "a version of message 1 of conversation 7 belongs to no edit",
+    ),
+    (
+        "UPDATE messages SET edited_at = NULL",
+        "message 1 of conversation 7 and its versions differ on whether it was edited",
     ),
     ("DELETE FROM meta", "the store has no epoch"),
 ];

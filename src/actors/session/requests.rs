@@ -101,10 +101,7 @@ impl Session {
                 add,
             } => match self.node.settings.reactions.find(&emoji) {
                 Ok(emoji) => self.submit(conversation, Request::React(message, emoji, add), id, event, ctx),
-                Err(unknown) => {
-                    self.refuse(&unknown.into(), id, event);
-                    self.entry.flush();
-                }
+                Err(unknown) => self.refuse(&unknown.into(), id, event),
             },
             Command::DeleteMessage { conversation, message } => {
                 self.submit(conversation, Request::Delete(message), id, event, ctx);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Act, Breaches, Facts, Key, Message, Promise, Sighting, same_content};
+use super::{Act, Breaches, Facts, Key, Message, Promise, Sighting};
 
 /// Everything that was acknowledged, and everything that anybody was shown, is in the final history: a broadcast comes
 /// after the commit, so what was seen is as durable as what was answered.
@@ -29,7 +29,7 @@ pub fn durable(facts: &Facts<'_>, breaches: &mut Breaches) {
             kept.seq == message.seq
                 && kept.client_id == message.client_id
                 && kept.change_seq >= message.change_seq
-                && same_content(kept, message)
+                && facts.same_content(kept, message)
                 // Without its text only when a later change took it away.
                 && (kept.content.is_some() || kept.change_seq > kept.seq)
         });
@@ -39,15 +39,25 @@ pub fn durable(facts: &Facts<'_>, breaches: &mut Breaches) {
     }
     for log in facts.logs {
         for (_, act) in &log.acts {
-            if let Act::Deleted { conversation, seq, id } | Act::DeleteAnswered { conversation, seq, id } = act {
-                let kept = kept(conversation, id);
-                if !kept.is_some_and(|kept| kept.content.is_none() && kept.change_seq == *seq) {
-                    let by = &log.user;
-                    breaches.add(
-                        Promise::Durable,
-                        format!("for {by} {id} was deleted at {seq}, in the history {kept:?}"),
-                    );
+            let (what, conversation, seq, id) = match act {
+                Act::Deleted { conversation, seq, id } | Act::DeleteAnswered { conversation, seq, id } => {
+                    ("deleted", conversation, *seq, id)
                 }
+                Act::Edited { seq, message } => ("edited", &message.conversation, *seq, &message.id),
+                Act::Reacted {
+                    conversation, seq, id, ..
+                } => ("reacted to", conversation, *seq, id),
+                _ => continue,
+            };
+            let found = kept(conversation, id);
+            let same = found.is_some_and(|kept| match what {
+                "deleted" => kept.content.is_none() && kept.change_seq == seq,
+                _ => kept.change_seq >= seq,
+            });
+            if !same {
+                let by = &log.user;
+                let what = format!("for {by} {id} was {what} at {seq}, in the history {found:?}");
+                breaches.add(Promise::Durable, what);
             }
         }
     }
@@ -57,6 +67,7 @@ pub fn durable(facts: &Facts<'_>, breaches: &mut Breaches) {
 pub fn agreement(facts: &Facts<'_>, breaches: &mut Breaches) {
     let mut owners: BTreeMap<(&str, u64), &str> = BTreeMap::new();
     let mut forms: BTreeMap<&str, &Message> = BTreeMap::new();
+    let mut after_change: BTreeMap<(&str, u64), &Message> = BTreeMap::new();
     let mut own = |conversation, number, id, by: &str, breaches: &mut Breaches| {
         let owner = *owners.entry((conversation, number)).or_insert(id);
         if owner != id {
@@ -73,16 +84,31 @@ pub fn agreement(facts: &Facts<'_>, breaches: &mut Breaches) {
             && form.sender == message.sender
             && form.client_id == message.client_id
             && form.created_at == message.created_at
-            && same_content(form, message);
+            && facts.same_content(form, message)
+            && {
+                let form = *after_change.entry((&message.id, message.change_seq)).or_insert(message);
+                facts.same_content(form, message)
+            };
         if !same {
             breaches.add(Promise::Agreement, format!("{form:?} for one is {message:?} for {by}"));
         }
     }
     for log in facts.logs {
         for (_, act) in &log.acts {
-            if let Act::Deleted { conversation, seq, id } | Act::DeleteAnswered { conversation, seq, id } = act {
-                own(conversation, *seq, id, &log.user, breaches);
+            match act {
+                Act::Deleted { conversation, seq, id }
+                | Act::DeleteAnswered { conversation, seq, id }
+                | Act::Reacted {
+                    conversation, seq, id, ..
+                } => own(conversation, *seq, id, &log.user, breaches),
+                Act::Edited { seq, message } => own(&message.conversation, *seq, &message.id, &log.user, breaches),
+                _ => {}
             }
+        }
+    }
+    for (chat, conversation) in &facts.end.conversations {
+        for (seq, id) in &conversation.changes {
+            own(chat, *seq, id, "the history", breaches);
         }
     }
 }
@@ -90,11 +116,14 @@ pub fn agreement(facts: &Facts<'_>, breaches: &mut Breaches) {
 /// The final history has the changes 1..N, each once.
 pub fn gap_free(facts: &Facts<'_>, breaches: &mut Breaches) {
     for (id, conversation) in &facts.end.conversations {
-        let mut numbers: Vec<u64> = Vec::new();
+        let mut last: BTreeMap<&str, u64> = BTreeMap::new();
+        last.extend(conversation.changes.iter().map(|(seq, id)| (id.as_str(), *seq)));
+        let mut numbers: Vec<u64> = conversation.changes.keys().copied().collect();
         for message in &conversation.messages {
             numbers.push(message.seq);
-            if message.change_seq != message.seq {
-                numbers.push(message.change_seq);
+            let due = last.get(message.id.as_str()).copied().unwrap_or(message.seq);
+            if message.change_seq != due {
+                breaches.add(Promise::GapFree, format!("{message:?} was last changed at {due}"));
             }
         }
         let in_order = conversation.messages.windows(2).all(|pair| pair[0].seq < pair[1].seq);
@@ -128,11 +157,11 @@ pub fn one_place(facts: &Facts<'_>, breaches: &mut Breaches) {
     for (key, send) in &facts.sends {
         for pair in send.answers.windows(2) {
             let (one, other) = (pair[0].1, pair[1].1);
-            let deleted = one.content.is_none() || other.content.is_none();
-            let same = if deleted {
-                (&one.id, one.seq) == (&other.id, other.seq)
-            } else {
+            // Changed in between, it is answered as it is then.
+            let same = if one.change_seq == other.change_seq {
                 one == other
+            } else {
+                (&one.id, one.seq) == (&other.id, other.seq) && facts.same_content(one, other)
             };
             if !same {
                 breaches.add(
@@ -155,7 +184,11 @@ pub fn no_phantom(facts: &Facts<'_>, breaches: &mut Breaches) {
             (None, _) => "was never sent",
             (Some(send), _) if send.tries == 0 || send.first > *at => "was not sent yet",
             (Some(send), _) if send.tries == send.refusals => "was refused",
-            (Some(send), Some(content)) if !send.contents.contains(content.as_str()) => "was sent as something else",
+            (Some(send), Some(content))
+                if !send.contents.contains(content.as_str()) && !facts.was_to_say(message, content) =>
+            {
+                "was sent as something else"
+            }
             _ => continue,
         };
         breaches.add(Promise::NoPhantom, format!("{by} saw {message:?}, which {why}"));

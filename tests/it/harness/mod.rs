@@ -26,7 +26,7 @@ pub use raw::{Raw, RawFrame, op};
 pub use server::{Server, Setup, need_faults};
 pub use shape::{assert_has, assert_shape};
 pub use store::Store;
-pub use tab::{Dial, Tab, read, refused};
+pub use tab::{DURABLE, Dial, Tab, read, refused};
 pub use token::{Key, SECRET, Token};
 
 /// How long a test waits for what must come before it fails with the log. Far above what the contract promises, so

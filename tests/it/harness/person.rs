@@ -16,6 +16,12 @@ impl Chat {
     pub fn path(&self, rest: &str) -> String {
         format!("/api/conversations/{}{rest}", self.id)
     }
+
+    /// The path of a message of it.
+    pub fn message(&self, message: &Value, rest: &str) -> String {
+        let id = message["id"].as_str().expect("a message has an id");
+        self.path(&format!("/messages/{id}{rest}"))
+    }
 }
 
 /// A user of the embedding product: their tokens are signed by the test.
@@ -242,6 +248,50 @@ impl Person {
     pub async fn posts_as(&self, chat: &Chat, client_id: &str, text: &str) -> Answer {
         self.post(&chat.path("/messages"), json!({"content": text, "clientId": client_id}))
             .await
+    }
+
+    /// Posts an answer to a message; the answer.
+    pub async fn replies(&self, chat: &Chat, to: &Value, text: &str) -> Value {
+        let body = json!({"content": text, "replyToId": to["id"]});
+        let answer = self.post(&chat.path("/messages"), body).await.ok(201);
+        answer["message"].clone()
+    }
+
+    /// Edits by REST; the message as it is then.
+    pub async fn edits(&self, chat: &Chat, message: &Value, text: &str) -> Value {
+        let answer = self
+            .patch(&chat.message(message, ""), json!({"content": text}))
+            .await
+            .ok(200);
+        answer["message"].clone()
+    }
+
+    pub async fn deletes(&self, chat: &Chat, message: &Value) -> Value {
+        self.delete(&chat.message(message, "")).await.ok(200)
+    }
+
+    /// Reacts by REST; all of the message's reactions then.
+    pub async fn reacts(&self, chat: &Chat, message: &Value, emoji: &str) -> Value {
+        let path = chat.message(message, &format!("/reactions/{emoji}"));
+        self.call("PUT", &path).send().await.ok(200)["reactions"].clone()
+    }
+
+    /// Takes a reaction back by REST; all of the message's reactions then.
+    pub async fn takes_back(&self, chat: &Chat, message: &Value, emoji: &str) -> Value {
+        let path = chat.message(message, &format!("/reactions/{emoji}"));
+        self.delete(&path).await.ok(200)["reactions"].clone()
+    }
+
+    /// Marks as read by REST; where they stand then.
+    pub async fn reads(&self, chat: &Chat, seq: u64) -> Value {
+        self.post(&chat.path("/read"), json!({"seq": seq})).await.ok(200)
+    }
+
+    /// Who has read a message: the ids, the first one first.
+    pub async fn sees_readers(&self, chat: &Chat, message: &Value) -> Vec<String> {
+        let receipts = self.get(&chat.message(message, "/receipts")).await.ok(200);
+        let read_by = receipts["readBy"].as_array().expect("a list").iter();
+        read_by.map(|receipt| text(&receipt["user"]["id"])).collect()
     }
 
     /// A page of history as it is answered; `query` without the question mark.

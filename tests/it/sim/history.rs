@@ -453,6 +453,12 @@ impl Chat {
         }
     }
 
+    /// The changes that are no new message, by their position: which message they changed.
+    pub fn other_changes(&self) -> impl Iterator<Item = (Seq, MessageId)> {
+        let deletions = self.deletions.iter().map(|(seq, (id, _, _))| (*seq, *id));
+        deletions.chain(self.others.iter().map(|(seq, (id, _))| (*seq, *id)))
+    }
+
     pub fn view(&self, user: UserKey) -> Option<ConversationView> {
         let member = self.member(user)?;
         let last_message = self.messages.last().cloned();

@@ -284,6 +284,10 @@ fn conversation(chat: &Chat) -> Conversation {
         messages: messages
             .map(|message| message_of(&serde_json::to_value(message).expect("a message as JSON")))
             .collect(),
+        changes: chat
+            .other_changes()
+            .map(|(seq, id)| (seq.0.into(), id.to_string()))
+            .collect(),
         standings: chat.members.iter().map(standing).collect(),
     }
 }

@@ -24,6 +24,12 @@ const WINDOW: usize = 16;
 /// One in so many of its own messages a client deletes.
 const DELETES_ONE_IN: u32 = 40;
 
+/// One in so many it edits, of the rest.
+const EDITS_ONE_IN: u32 = 15;
+
+/// To one in so many messages of anybody it reacts.
+const REACTS_ONE_IN: u32 = 60;
+
 /// What the clients are to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Phase {
@@ -61,6 +67,7 @@ pub struct Swarm {
     people: Vec<Person>,
     pub chats: Vec<(Chat, Vec<usize>)>,
     clients: Vec<(JoinHandle<checker::Log>, watch::Receiver<State>)>,
+    place: Arc<Place>,
 }
 
 impl Swarm {
@@ -88,6 +95,7 @@ impl Swarm {
             people,
             chats,
             clients: Vec::new(),
+            place: Arc::clone(server.place()),
         };
         for user in 0..swarm.people.len() {
             swarm.joins(user, true, seed);
@@ -186,6 +194,8 @@ impl Swarm {
             }
             let history = self.people[members[0]].history(chat).await;
             conversation.messages = history.iter().map(message_of).collect();
+            // What was changed again since is told by nobody: only the store knows that number.
+            conversation.changes = Store::open(&self.place.data()).changes_of(&chat.id);
             end.conversations.insert(chat.id.clone(), conversation);
         }
         end
@@ -220,6 +230,7 @@ fn message_of(message: &Value) -> checker::Message {
         sender: message["sender"]["id"].as_str().unwrap_or_default().to_owned(),
         client_id: message["clientId"].as_str().map(str::to_owned),
         content: message["content"].as_str().map(str::to_owned),
+        reactions: message["reactions"].to_string(),
         system: message["type"] == "system",
         created_at: text(&message["createdAt"]),
     }

@@ -2,7 +2,7 @@
 
 use diesel::{SqliteConnection, dsl::sql, prelude::*, sql_types::Text};
 
-use super::{FINDINGS_MAX, Report};
+use super::{FINDINGS_MAX, Report, beside::BESIDE};
 use crate::{
     db::schema::conversations,
     domain::{ConversationName, Kind, Slug},
@@ -160,7 +160,7 @@ pub fn pages(connection: &mut SqliteConnection, report: &mut Report) {
 
 /// Runs the statements.
 pub fn rows(connection: &mut SqliteConnection, report: &mut Report, progress: &mut dyn FnMut(String)) {
-    for (what, text) in ROWS {
+    for (what, text) in ROWS.iter().chain(BESIDE) {
         let bounded = format!(
             "SELECT * FROM (SELECT '' AS line WHERE 0 UNION ALL {text}) LIMIT {}",
             FINDINGS_MAX + 1

@@ -1,6 +1,7 @@
 //! Whether a file keeps what the store promises: `parlor verify`. Reads only, in one snapshot; may run beside a server,
 //! whose write-ahead log then grows until this ends.
 
+mod beside;
 mod checks;
 mod walk;
 

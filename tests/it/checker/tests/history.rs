@@ -53,7 +53,7 @@ fn another_content_at_one_client() {
             let kept: Vec<String> = run.1.conversations["tea"]
                 .messages
                 .iter()
-                .filter(|message| message.content.is_some())
+                .filter(|message| message.content.is_some() && message.change_seq == message.seq)
                 .map(|message| message.id.clone())
                 .collect();
             let place = some_act(
@@ -188,6 +188,7 @@ fn a_message_whose_send_was_refused() {
             sender: run.0[log].user.clone(),
             client_id: Some(client_id),
             content,
+            reactions: "[]".to_owned(),
             system: false,
             created_at: "t".to_owned(),
         });
@@ -200,6 +201,69 @@ fn a_message_seen_before_it_was_sent() {
     caught(Promise::NoPhantom, |run| {
         let (log, at) = some_act(run, is_received)?;
         run.0[log].acts[at].0 = 0;
+        Some(())
+    });
+}
+
+#[test]
+fn an_edit_that_nobody_made() {
+    caught(Promise::NoPhantom, |run| {
+        let (log, at) = some_act(run, |act| matches!(act, Act::Edited { .. }))?;
+        if let Act::Edited { message, .. } = &mut run.0[log].acts[at].1 {
+            message.content = Some("what nobody wrote".to_owned());
+        }
+        Some(())
+    });
+}
+
+#[test]
+fn an_edit_that_the_history_does_not_have() {
+    caught(Promise::GapFree, |run| {
+        let (log, at) = some_act(run, |act| matches!(act, Act::Edited { .. }))?;
+        let Act::Edited { seq, message } = &run.0[log].acts[at].1 else {
+            return None;
+        };
+        let (seq, chat) = (*seq, message.conversation.clone());
+        run.1.conversations.get_mut(&chat)?.changes.remove(&seq);
+        Some(())
+    });
+}
+
+#[test]
+fn a_message_whose_last_change_is_another() {
+    caught(Promise::GapFree, |run| {
+        let chat = run.1.conversations.get_mut("tea")?;
+        let changed = chat
+            .messages
+            .iter_mut()
+            .find(|message| message.change_seq > message.seq)?;
+        changed.change_seq = changed.seq;
+        Some(())
+    });
+}
+
+#[test]
+fn a_reaction_to_something_else_at_one_client() {
+    caught(Promise::Agreement, |run| {
+        let (log, at) = some_act(run, |act| matches!(act, Act::Reacted { .. }))?;
+        if let Act::Reacted { id, .. } = &mut run.0[log].acts[at].1 {
+            *id = "another".to_owned();
+        }
+        Some(())
+    });
+}
+
+#[test]
+fn an_edit_that_was_forgotten() {
+    caught(Promise::Durable, |run| {
+        let (log, at) = some_act(run, |act| matches!(act, Act::EditAnswered(_)))?;
+        let Act::EditAnswered(answer) = &run.0[log].acts[at].1 else {
+            return None;
+        };
+        let (chat, id) = (answer.conversation.clone(), answer.id.clone());
+        let kept = run.1.conversations.get_mut(&chat)?;
+        let message = kept.messages.iter_mut().find(|message| message.id == id)?;
+        message.change_seq = message.seq;
         Some(())
     });
 }
