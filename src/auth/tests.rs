@@ -13,8 +13,8 @@ use super::*;
 use crate::{
     config::JwtConfig,
     db::{
-        Account, Change, Credentials, History, HistoryAt, ListCursor, Membership, NewAccount, NewGroup, RoomState,
-        Store, StoreError, SyncPage, TokenUser,
+        Account, Behind, Change, Credentials, EndpointKey, History, HistoryAt, ListCursor, Membership, NewAccount,
+        NewGroup, News, RoomState, Store, StoreError, SyncPage, TokenUser, Told, WebhookStore,
     },
     domain::{
         Clock, Conversation, ConversationId, ConversationKey, Member, Role, Seq, Timestamp, User, UserId, UserKey,
@@ -71,6 +71,33 @@ impl Accounts {
 
 fn not_here<T>() -> Result<T, StoreError> {
     Err(StoreError::Broken("not asked for here".to_owned()))
+}
+
+#[async_trait]
+impl WebhookStore for Accounts {
+    async fn webhook_endpoint(&self, _: &str, _: Timestamp) -> Result<(EndpointKey, bool), StoreError> {
+        not_here()
+    }
+    async fn webhooks_behind(
+        &self,
+        _: EndpointKey,
+        _: Option<ConversationKey>,
+        _: usize,
+    ) -> Result<Behind, StoreError> {
+        not_here()
+    }
+    async fn webhook_news(
+        &self,
+        _: EndpointKey,
+        _: ConversationKey,
+        _: Option<Seq>,
+        _: usize,
+    ) -> Result<Option<News>, StoreError> {
+        not_here()
+    }
+    async fn webhooks_told(&self, _: &[Told]) -> Result<(), StoreError> {
+        not_here()
+    }
 }
 
 #[async_trait]

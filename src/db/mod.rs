@@ -10,6 +10,7 @@ mod schema;
 pub mod sqlite;
 mod store;
 mod types;
+mod webhooks;
 
 pub use append::{Appended, ConversationAppend, Log, LogError, NewMessage, Op, Outcome, Refusal};
 pub use error::StoreError;
@@ -17,3 +18,4 @@ pub use store::{
     Account, Change, Credentials, History, HistoryAt, ListCursor, Membership, NewAccount, NewGroup, RoomState, Store,
     SyncPage, TokenUser,
 };
+pub use webhooks::{Behind, EndpointKey, News, Told, WebhookStore};

@@ -110,4 +110,20 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    webhook_endpoints (key) {
+        key -> BigInt,
+        url -> Text,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    webhook_cursors (endpoint_key, conversation_key) {
+        endpoint_key -> BigInt,
+        conversation_key -> BigInt,
+        seq -> BigInt,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(users, conversations, heads, members, messages, changes);

@@ -9,4 +9,5 @@ mod reads;
 mod settings;
 mod users;
 mod verify;
+mod webhooks;
 mod world;

@@ -3,3 +3,4 @@
 pub mod conversations;
 pub mod messages;
 pub mod users;
+pub mod webhooks;

@@ -150,8 +150,9 @@ mod tests {
     #[test]
     fn a_newer_schema_is_refused() {
         let (_dir, path) = fresh();
-        assert_eq!(pending(&path, Duration::ZERO).unwrap().len(), 1);
-        assert_eq!(migrate(&path, Duration::ZERO).unwrap().len(), 1);
+        let all = pending(&path, Duration::ZERO).unwrap();
+        assert!(!all.is_empty());
+        assert_eq!(migrate(&path, Duration::ZERO).unwrap(), all);
         assert!(migrate(&path, Duration::ZERO).unwrap().is_empty());
         let mut connection = connection::plain(&path, Duration::ZERO).unwrap();
         connection
@@ -230,7 +231,9 @@ mod tests {
             heads,
             members,
             messages,
-            changes
+            changes,
+            webhook_endpoints,
+            webhook_cursors
         );
     }
 }

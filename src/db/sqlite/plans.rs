@@ -80,6 +80,11 @@ fn no_hot_query_reads_a_whole_table() {
         ),
         plan(c, &store::Views::<false>::new(UserKey(1), 2, 3, 4)),
         plan(c, &store::Views::<true>::new(UserKey(1), 2, 3, 4)),
+        plan(c, &query::webhooks::endpoint("a")),
+        plan(c, &query::webhooks::heads_after(1, 2)),
+        plan(c, &query::webhooks::cursors_after(1, 2, 3)),
+        plan(c, &query::webhooks::cursor(1, 2)),
+        plan(c, &query::webhooks::standing(1)),
     ];
     for plan in &plans {
         assert!(plan.contains("SEARCH"), "{plan}");

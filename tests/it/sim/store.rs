@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use async_trait::async_trait;
 use parlor::{
     db::{
-        Account, Appended, Change, ConversationAppend, Credentials, History, HistoryAt, ListCursor, Log, LogError,
-        Membership, NewAccount, NewGroup, RoomState, Store, StoreError, SyncPage, TokenUser,
+        Account, Appended, Behind, Change, ConversationAppend, Credentials, EndpointKey, History, HistoryAt,
+        ListCursor, Log, LogError, Membership, NewAccount, NewGroup, News, RoomState, Store, StoreError, SyncPage,
+        TokenUser, Told, WebhookStore,
     },
     domain::{
         Conversation, ConversationId, ConversationKey, Kind, Member, Role, Seq, Timestamp, User, UserId, UserKey,
@@ -139,6 +140,25 @@ impl Log for FakeStore {
 
 fn not_simulated<T>() -> Found<T> {
     Err(StoreError::Unavailable("the simulation has no such thing".into()))
+}
+
+#[async_trait]
+impl WebhookStore for FakeStore {
+    async fn webhook_endpoint(&self, _: &str, _: Timestamp) -> Found<(EndpointKey, bool)> {
+        not_simulated()
+    }
+
+    async fn webhooks_behind(&self, _: EndpointKey, _: Option<ConversationKey>, _: usize) -> Found<Behind> {
+        not_simulated()
+    }
+
+    async fn webhook_news(&self, _: EndpointKey, _: ConversationKey, _: Option<Seq>, _: usize) -> Found<Option<News>> {
+        not_simulated()
+    }
+
+    async fn webhooks_told(&self, _: &[Told]) -> Found<()> {
+        not_simulated()
+    }
 }
 
 #[async_trait]

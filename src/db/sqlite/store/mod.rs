@@ -5,6 +5,7 @@ mod list;
 mod messages;
 pub mod unread;
 mod users;
+mod webhooks;
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,8 +15,8 @@ use diesel::{RunQueryDsl, connection::SimpleConnection, dsl::sql, sql_types::Int
 use super::{readers::Readers, writer::WriterHandle};
 use crate::{
     db::{
-        Account, Change, Credentials, History, HistoryAt, ListCursor, Membership, NewAccount, NewGroup, RoomState,
-        Store, StoreError, SyncPage, TokenUser,
+        Account, Behind, Change, Credentials, EndpointKey, History, HistoryAt, ListCursor, Membership, NewAccount,
+        NewGroup, News, RoomState, Store, StoreError, SyncPage, TokenUser, Told, WebhookStore,
     },
     domain::{
         Conversation, ConversationId, ConversationKey, Member, Role, Seq, Timestamp, User, UserId, UserKey,
@@ -232,5 +233,41 @@ impl Store for SqliteStore {
         self.readers
             .read(move |c| messages::changes(c, &conversation, after, limit))
             .await
+    }
+}
+
+#[async_trait]
+impl WebhookStore for SqliteStore {
+    async fn webhook_endpoint(&self, url: &str, at: Timestamp) -> Result<(EndpointKey, bool)> {
+        let url = url.to_owned();
+        self.writer.write(move |c| webhooks::find_or_record(c, &url, at)).await
+    }
+
+    async fn webhooks_behind(
+        &self,
+        endpoint: EndpointKey,
+        after: Option<ConversationKey>,
+        look_at: usize,
+    ) -> Result<Behind> {
+        self.readers
+            .read(move |c| webhooks::behind(c, endpoint, after, look_at))
+            .await
+    }
+
+    async fn webhook_news(
+        &self,
+        endpoint: EndpointKey,
+        conversation: ConversationKey,
+        told: Option<Seq>,
+        limit: usize,
+    ) -> Result<Option<News>> {
+        self.readers
+            .read(move |c| webhooks::news(c, endpoint, conversation, told, limit))
+            .await
+    }
+
+    async fn webhooks_told(&self, told: &[Told]) -> Result<()> {
+        let told = told.to_vec();
+        self.writer.write(move |c| webhooks::told(c, &told)).await
     }
 }
