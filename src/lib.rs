@@ -11,3 +11,4 @@ pub mod domain;
 pub mod http;
 pub mod metrics;
 pub mod protocol;
+pub mod webhooks;

@@ -15,7 +15,7 @@ use std::process::ExitCode;
 
 use clap::ArgMatches;
 
-use crate::config::{self, Config};
+use crate::config::{self, Config, WebhookSecret};
 
 /// Why a command did not do what was asked.
 #[derive(Debug)]
@@ -63,6 +63,10 @@ fn run(matches: &ArgMatches) -> Result<u8, Failure> {
     if matches.subcommand_name() == Some("config") {
         // Whoever asks for the default may do so because their file is wrong: it is not read.
         output::print(config::annotated().trim_end());
+        return Ok(0);
+    }
+    if matches.subcommand_name() == Some("webhook-secret") {
+        output::print(&WebhookSecret::generate()?);
         return Ok(0);
     }
     let config = load(matches)?;

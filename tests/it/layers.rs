@@ -15,7 +15,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("config", &["domain"]),
     ("db", &["domain", "protocol"]),
     ("auth", &["domain", "protocol", "config", "db"]),
-    ("actors", &["domain", "metrics", "protocol", "db", "auth"]),
+    ("webhooks", &["domain", "metrics", "config", "db"]),
+    ("actors", &["domain", "metrics", "protocol", "db", "auth", "webhooks"]),
     (
         "http",
         &["domain", "metrics", "protocol", "config", "db", "auth", "actors"],
@@ -23,7 +24,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "app",
         &[
-            "domain", "metrics", "protocol", "config", "db", "auth", "actors", "http",
+            "domain", "metrics", "protocol", "config", "db", "auth", "webhooks", "actors", "http",
         ],
     ),
     ("cli", &["domain", "protocol", "config", "db", "auth", "app"]),
@@ -39,7 +40,10 @@ const KEPT_TO: &[(&str, &[&str])] = &[
     ("actix_server", &["http"]),
     ("jsonwebtoken", &["auth"]),
     ("argon2", &["auth"]),
-    ("ureq", &["auth"]),
+    ("ureq", &["auth", "webhooks"]),
+    ("hmac", &["webhooks"]),
+    ("sha2", &["webhooks"]),
+    ("base64", &["webhooks", "config"]),
     ("clap", &["cli"]),
     ("toml", &["config"]),
     ("prometheus_client", &["metrics", "http"]),

@@ -52,6 +52,7 @@ pub async fn find_or_create_direct(
         .find_or_create_direct(caller.user.key, other.key, id, at)
         .await?;
     if created {
+        node.webhooks.changed([conversation.key]);
         grant(
             node,
             &conversation,
@@ -111,6 +112,7 @@ pub async fn create_group(
         at: node.clock.now(),
     };
     let conversation = node.store.create_group(group).await?;
+    node.webhooks.changed([conversation.key]);
     let count = members.len() as u32 + 1;
     grant(
         node,
