@@ -101,6 +101,10 @@ fn start_log() {
     if let Some(filter) = filter.filter(|filter| !filter.is_empty()) {
         builder.parse_filters(&filter);
     }
+    // Below that the HTTP client writes down URLs and headers, where webhooks have their secrets.
+    for module in ["ureq", "ureq_proto"] {
+        builder.filter_module(module, log::LevelFilter::Warn);
+    }
     builder.init();
 }
 

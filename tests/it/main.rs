@@ -34,3 +34,4 @@ mod slow;
 mod swarm;
 mod sync;
 mod typing;
+mod webhooks;
