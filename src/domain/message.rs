@@ -112,8 +112,8 @@ impl ToSchema for Content {}
 #[serde(rename_all = "camelCase")]
 pub struct SystemNote {
     /// What happened: `member_added`, `member_removed`, `member_left`, `role_changed`, `owner_changed` (the owner before is
-    /// the message's sender, and an admin from now on), `conversation_updated`, `conversation_deleted` (nobody gets to see
-    /// that one: it is the last line of the log).
+    /// the message's sender, and an admin from now on), `conversation_updated`, `announcement` (an administrator of the server has it
+    /// say `text`), `conversation_deleted` (nobody gets to see that one: it is the last line of the log).
     pub event: &'static str,
     /// Whom it happened to, if it happened to somebody.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -209,9 +209,35 @@ impl Draft {
         }
         let text: std::borrow::Cow<'_, str> =
             serde_json::from_str(content.get()).map_err(|_| Invalid::new("content", "must be a string"))?;
+        Self::of(MessageType::Text, Content::text(&text)?, client_id, reply_to)
+    }
+
+    /// Parses what an administrator has the server say: a text, as the content of a system message.
+    pub fn announcement(
+        content: &serde_json::value::RawValue,
+        client_id: Option<&str>,
+        reply_to: Option<&str>,
+    ) -> Result<Self, Invalid> {
+        let text = Self::parse(None, content, None, None)?;
+        let note = SystemNote {
+            event: "announcement",
+            user_id: None,
+            role: None,
+            settings: None,
+            text: text.content.as_str().to_owned(),
+        };
+        Self::of(MessageType::System, note.into_content(), client_id, reply_to)
+    }
+
+    fn of(
+        kind: MessageType,
+        content: Content,
+        client_id: Option<&str>,
+        reply_to: Option<&str>,
+    ) -> Result<Self, Invalid> {
         Ok(Self {
-            kind: MessageType::Text,
-            content: Content::text(&text)?,
+            kind,
+            content,
             client_id: client_id.map(ClientId::parse).transpose()?,
             reply_to: reply_to
                 .map(|id| MessageId::from_str(id).map_err(|_| Invalid::new("replyToId", "must be a UUID")))

@@ -117,7 +117,8 @@ pub struct MessageRequest {
     /// 1 to 2000 characters after trimming.
     #[schema(value_type = String, min_length = 1)]
     content: Box<RawValue>,
-    /// `text`, which is also what it is when it is not given.
+    /// `text`, which is also what it is when it is not given. `system` for administrators of the server: the server says it,
+    /// to any conversation.
     #[serde(rename = "type")]
     kind: Option<String>,
     /// Makes the call repeatable: the same one sends nothing again, and is answered with the first message.
@@ -156,13 +157,17 @@ pub async fn send_message(
     id: Path<ConversationId>,
     body: Json<MessageRequest>,
 ) -> Result<HttpResponse, ApiError> {
-    let draft = Draft::parse(
-        body.kind.as_deref(),
-        &body.content,
-        body.client_id.as_deref(),
-        body.reply_to_id.as_deref(),
-    )?;
-    let sent = commands::send_message(&state.node, &auth.caller, *id, draft).await?;
+    let (client_id, reply_to) = (body.client_id.as_deref(), body.reply_to_id.as_deref());
+    let sent = match body.kind.as_deref() {
+        Some("system") if auth.caller.admin && !auth.acting => {
+            let draft = Draft::announcement(&body.content, client_id, reply_to)?;
+            commands::announce(&state.node, &auth.caller, *id, draft).await?
+        }
+        kind => {
+            let draft = Draft::parse(kind, &body.content, client_id, reply_to)?;
+            commands::send_message(&state.node, &auth.caller, *id, draft).await?
+        }
+    };
     let status = if sent.repeated {
         StatusCode::OK
     } else {

@@ -5,6 +5,7 @@
 
 mod harness;
 
+mod acting;
 mod auth;
 mod checker;
 mod cli;

@@ -20,7 +20,7 @@ pub use conversations::{
 };
 pub use join::{Joined, MemberView, join_conversation, leave_conversation, list_members};
 pub use members::{add_member, leave_for_good, remove_member, set_role};
-pub use messages::{HistoryRequest, ReadState, Sent, delete_message, history, mark_read, send_message};
+pub use messages::{HistoryRequest, ReadState, Sent, announce, delete_message, history, mark_read, send_message};
 pub use presence::{PresenceList, PresenceView, get_presence};
 pub use settings::{delete_conversation, update_conversation};
 pub use sync::{Synced, sync};
@@ -85,6 +85,16 @@ pub fn offer(room: &Addr<Room>, submit: Submit) {
 /// Asks a room for a change and waits until it is committed (or refused).
 async fn ask(node: &Arc<Node>, caller: &Caller, id: ConversationId, request: Request) -> Result<Answer, ApiError> {
     require_member(node, caller, id).await?;
+    hand_over(node, caller, id, request).await
+}
+
+/// As [`ask`], whoever the caller is there.
+async fn hand_over(
+    node: &Arc<Node>,
+    caller: &Caller,
+    id: ConversationId,
+    request: Request,
+) -> Result<Answer, ApiError> {
     let (reply, answer) = Reply::to_caller();
     offer(
         &node.rooms.open(node, id),

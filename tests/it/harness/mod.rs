@@ -22,7 +22,7 @@ pub use log::{Log, What};
 pub use person::{Chat, Person};
 pub use place::Place;
 pub use raw::{Raw, RawFrame, op};
-pub use receiver::{Hook, Mood, Receiver, WEBHOOK_SECRET, signature};
+pub use receiver::{Hook, Mood, Receiver, WEBHOOK_SECRET};
 pub use server::{Server, Setup, need_faults};
 pub use shape::{assert_has, assert_shape};
 pub use store::Store;

@@ -300,7 +300,7 @@ fn hook(head: &[String], body: &str) -> Result<Hook, String> {
 }
 
 /// `v1,` and the HMAC in base64: by the library that signs tokens, whose base64url differs in two letters and the padding.
-pub fn signature(secret: &str, signed: &str) -> String {
+fn signature(secret: &str, signed: &str) -> String {
     let key = EncodingKey::from_base64_secret(secret.trim_start_matches("whsec_")).expect("a secret in base64");
     let url_safe = crypto::sign(signed.as_bytes(), &key, Algorithm::HS256).expect("it can sign");
     format!("v1,{}=", url_safe.replace('-', "+").replace('_', "/"))
