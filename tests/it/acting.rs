@@ -136,6 +136,9 @@ async fn the_header_takes_one_id_of_somebody_who_exists() {
     let twice = root.acts_as(&alice, "GET", "/api/me").header("parlor-act-as", &root.id);
     twice.send().await.refused(400, "VALIDATION_ERROR");
     assert_eq!(acts_as("u-alice").await.ok(200), alice.shown());
+    // A socket is whose token it is: taken there and ignored, the header would mislead.
+    let dial = root.dial().header("parlor-act-as", alice.id.clone());
+    dial.refused().await.refused(400, "VALIDATION_ERROR");
     assert_eq!(acts_as("u-root").await.ok(200), root.shown());
 }
 

@@ -36,6 +36,8 @@ async fn used() -> std::sync::Arc<TempDir> {
     let alone = world.group(&cem, &[]).await;
     world.does(&alone, world.remove(&cem, &cem, None)).await.unwrap();
     assert_eq!((room.key.0, alone.key.0), (1, 3));
+    let endpoint = "https://product.example/hooks";
+    world.store.webhook_endpoint(endpoint, world.now()).await.unwrap();
     world.close()
 }
 
@@ -75,6 +77,14 @@ fn what_is_no_store_is_said_to_be_none() {
 
 /// What is done to the file, and a finding that must come of it.
 const DAMAGE: &[(&str, &str)] = &[
+    (
+        "UPDATE webhook_cursors SET seq = 7 WHERE conversation_key = 1",
+        "endpoint 1 was told of conversation 1 up to 7, but it ends at 6",
+    ),
+    (
+        "DELETE FROM webhook_endpoints",
+        "conversation 2 was told to endpoint 1, which is missing",
+    ),
     (
         "DELETE FROM messages WHERE position = (1 << 32) + 3",
         "conversation 1 lacks seq 3",

@@ -52,7 +52,6 @@ pub async fn find_or_create_direct(
         .find_or_create_direct(caller.user.key, other.key, id, at)
         .await?;
     if created {
-        node.webhooks.changed([conversation.key]);
         grant(
             node,
             &conversation,
@@ -112,7 +111,6 @@ pub async fn create_group(
         at: node.clock.now(),
     };
     let conversation = node.store.create_group(group).await?;
-    node.webhooks.changed([conversation.key]);
     let count = members.len() as u32 + 1;
     grant(
         node,
@@ -161,6 +159,7 @@ fn fresh_view(conversation: &Conversation, count: u32, role: Role, other: Option
     }
 }
 
+/// Tells the sessions of these users, and the webhooks, of a conversation that was just made.
 fn grant(
     node: &Node,
     conversation: &Conversation,
@@ -169,6 +168,7 @@ fn grant(
     role: Role,
     other: Option<&Arc<User>>,
 ) {
+    node.webhooks.changed([conversation.key]);
     let view = fresh_view(conversation, count, role, other);
     let frame = envelope::event(&Event::ConversationCreated { conversation: &view });
     let users = users.iter().map(|user| user.key).collect();

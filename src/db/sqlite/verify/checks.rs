@@ -67,6 +67,15 @@ const ROWS: &[(&str, &str)] = &[
          || ' deletes a message that is not deleted' FROM changes c JOIN messages m ON m.position = c.message_position
          WHERE c.kind = 0 AND m.deleted_at IS NULL",
     ),
+    (
+        "webhook cursors",
+        "SELECT 'endpoint ' || endpoint_key || ' was told of conversation ' || c.conversation_key || ' up to ' || c.seq
+         || ', but it ends at ' || coalesce(h.seq, 'nothing') FROM webhook_cursors c
+         LEFT JOIN heads h ON h.conversation_key = c.conversation_key WHERE h.seq IS NULL OR c.seq > h.seq OR c.seq < 0
+         UNION ALL SELECT 'conversation ' || conversation_key || ' was told to endpoint ' || endpoint_key
+         || ', which is missing' FROM webhook_cursors
+         WHERE NOT EXISTS (SELECT 1 FROM webhook_endpoints WHERE key = endpoint_key)",
+    ),
     ("the epoch", "SELECT 'the store has no epoch' WHERE NOT EXISTS (SELECT 1 FROM meta WHERE name = 'epoch')"),
 ];
 
