@@ -187,7 +187,11 @@ impl Courier {
             turn => turn,
         };
         let before = (receiver.lanes.is_failing(), receiver.lanes.is_down());
+        let known_to_be_gone = receiver.lanes.is_gone();
         receiver.lanes.done(lane, turn, Instant::now(), &mut self.rng);
+        if known_to_be_gone {
+            return;
+        }
         receiver.report(before, turn);
         if turn == Turn::Gone {
             receiver.seen.clear();

@@ -81,6 +81,8 @@ impl Post {
             if self.is_stopping() {
                 return Turn::told(at > 0, true);
             }
+            #[cfg(feature = "faults")]
+            panic_once(&event.body);
             let seq = event.seq.to_string();
             let id = sign::id_of(&[self.store.epoch(), &endpoint.url, &place, &seq, event.kind]);
             if let Err(failure) = self.send(endpoint, id, event).await {
@@ -135,6 +137,17 @@ impl Post {
         };
         sent
     }
+}
+
+/// The switch of a failure test: whoever is first to tell of this panics.
+#[cfg(feature = "faults")]
+fn panic_once(body: &str) {
+    static DONE: AtomicBool = AtomicBool::new(false);
+    let asked = body.contains("!!parlor-fault-panic-courier");
+    assert!(
+        !asked || DONE.swap(true, Ordering::Relaxed),
+        "a test asked the courier to panic"
+    );
 }
 
 fn failed(failure: &Failure, event: &Event) -> Turn {

@@ -424,6 +424,28 @@ async fn redirects_are_not_followed() {
 }
 
 #[tokio::test]
+async fn a_courier_that_panics_is_followed_by_another_one() {
+    need_faults();
+    let receiver = Receiver::start().await;
+    let server = Server::telling(&receiver).await;
+    let alice = server.user("alice").await;
+    let (chat, other) = (alice.group("Group", &[]).await, alice.group("Other", &[]).await);
+    for text in ["before", "!!parlor-fault-panic-courier", "behind"] {
+        alice.posts(&chat, text).await;
+        alice.posts(&other, "meanwhile").await;
+    }
+    for chat in [&chat, &other] {
+        let hooks = told_up_to(&receiver, chat, 3).await;
+        let mut seqs: Vec<u64> = told(&hooks, chat).into_iter().map(|(seq, _)| seq).collect();
+        // What was under way when it panicked may come twice.
+        seqs.dedup();
+        assert_eq!(seqs, [0, 1, 2, 3]);
+    }
+    let (_, stderr) = server.output();
+    assert!(stderr.contains("the courier ended unexpectedly"), "{stderr}");
+}
+
+#[tokio::test]
 async fn only_what_is_asked_for_is_told() {
     let receiver = Receiver::start().await;
     let server = Server::with()
