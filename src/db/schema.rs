@@ -11,6 +11,22 @@ diesel::table! {
 }
 
 diesel::table! {
+    webhook_endpoints (key) {
+        key -> BigInt,
+        url -> Text,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    webhook_cursors (endpoint_key, conversation_key) {
+        endpoint_key -> BigInt,
+        conversation_key -> BigInt,
+        seq -> BigInt,
+    }
+}
+
+diesel::table! {
     users (key) {
         key -> BigInt,
         id -> Text,
@@ -107,22 +123,6 @@ diesel::table! {
         kind -> SmallInt,
         actor_key -> BigInt,
         at -> BigInt,
-    }
-}
-
-diesel::table! {
-    webhook_endpoints (key) {
-        key -> BigInt,
-        url -> Text,
-        created_at -> BigInt,
-    }
-}
-
-diesel::table! {
-    webhook_cursors (endpoint_key, conversation_key) {
-        endpoint_key -> BigInt,
-        conversation_key -> BigInt,
-        seq -> BigInt,
     }
 }
 

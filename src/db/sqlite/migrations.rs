@@ -151,7 +151,7 @@ mod tests {
     fn a_newer_schema_is_refused() {
         let (_dir, path) = fresh();
         let all = pending(&path, Duration::ZERO).unwrap();
-        assert!(!all.is_empty());
+        assert!(all.len() > 1, "{all:?}");
         assert_eq!(migrate(&path, Duration::ZERO).unwrap(), all);
         assert!(migrate(&path, Duration::ZERO).unwrap().is_empty());
         let mut connection = connection::plain(&path, Duration::ZERO).unwrap();
@@ -224,6 +224,8 @@ mod tests {
             };
         }
         same!(
+            webhook_endpoints,
+            webhook_cursors,
             meta,
             users,
             revoked_tokens,
@@ -231,9 +233,7 @@ mod tests {
             heads,
             members,
             messages,
-            changes,
-            webhook_endpoints,
-            webhook_cursors
+            changes
         );
     }
 }
