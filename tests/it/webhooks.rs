@@ -191,7 +191,7 @@ async fn order_holds_under_load_with_a_receiver_that_fails_now_and_then() {
     let receiver = Receiver::start().await;
     let server = Server::telling(&receiver).await;
     let count = Arc::new(AtomicUsize::new(0));
-    receiver.decides(move |_| match count.fetch_add(1, Ordering::SeqCst) % 23 {
+    receiver.decides(move |_| match count.fetch_add(1, Ordering::SeqCst) % 37 {
         7 => Mood::Answers(500, ""),
         11 => Mood::HangsUp,
         15 => Mood::Answers(404, ""),
