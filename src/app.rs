@@ -8,26 +8,7 @@ use actix_rt::{Arbiter, ArbiterHandle, System};
 use actix_web::web;
 use tokio::sync::oneshot;
 
-use crate::{
-    actors::{
-        Node,
-        janitor::Janitor,
-        node::Settings,
-        persistence::{Persistence, WhenIdle},
-        presence::Presence,
-        relay::{Drain, Quiesce, Relays},
-        rooms::Rooms,
-        sweeper::Sweeper,
-    },
-    auth::{Authenticator, Passwords, RateLimits, Revoked, Tokens},
-    config::{Config, make_private_dir},
-    db::sqlite::{self, Closer, Sqlite, SqliteOptions},
-    domain::{Clock, Entropy},
-    http::{State, server},
-    metrics::Metrics,
-    protocol::{CloseCode, event::Limits},
-    uploads::{Files, Uploads},
-};
+use crate::{actors::{Node, janitor::Janitor, node::Settings, persistence::{Persistence, WhenIdle}, presence::Presence, relay::{Drain, Quiesce, Relays}, rooms::Rooms, sweeper::Sweeper}, auth::{Authenticator, Passwords, RateLimits, Revoked, Tokens}, config::{Config, make_private_dir}, db::{Store, sqlite::{Closer, Sqlite, SqliteOptions, self}}, domain::{Clock, Entropy}, http::{State, server}, metrics::Metrics, protocol::{CloseCode, event::Limits}, uploads::{Files, Uploads}, webhooks::{Webhooks, self}};
 
 /// Passwords hashed at once: each takes 19 MiB and tens of milliseconds of one core.
 const PASSWORDS_AT_ONCE: usize = 2;
@@ -41,6 +22,8 @@ const UPLOADS: &str = "uploads";
 /// How long the drain waits for answers under way, and then for clients to say goodbye. With the time that HTTP gets to
 /// finish (`http::server`), the process is gone within 10 s.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(4);
+/// How long the receivers of webhooks may still answer then.
+const RECEIVERS_WITHIN: Duration = Duration::from_secs(1);
 /// See [`ANSWERS_WITHIN`].
 const GOODBYES_WITHIN: Duration = Duration::from_secs(2);
 
@@ -85,17 +68,21 @@ async fn run(config: Config, sqlite: Sqlite, listener: TcpListener) -> Result<Cl
             .await
             .map_err(|error| error.to_string())?,
     );
-    let metrics = Metrics::default();
+    let (metrics, entropy) = (Metrics::default(), Entropy::system());
+    let webhooks = start_webhooks(&config, &store, &clock, &entropy, &metrics).await?;
     let relays = Relays::new(config.workers);
     let threads: Vec<ArbiterHandle> = (0..config.room_threads.max(1))
         .map(|_| Arbiter::new().handle())
         .collect();
     let persistence = {
-        let metrics = metrics.clone();
-        Persistence::start_in_arbiter(&Arbiter::new().handle(), move |_| Persistence::new(log, metrics))
+        let (metrics, webhooks) = (metrics.clone(), webhooks.clone());
+        Persistence::start_in_arbiter(&Arbiter::new().handle(), move |_| {
+            Persistence::new(log, metrics, webhooks)
+        })
     };
     let presence = {
-        let presence = Presence::new(relays.clone(), store.clone(), clock.clone(), metrics.clone());
+        let (metrics, webhooks) = (metrics.clone(), webhooks.clone());
+        let presence = Presence::new(relays.clone(), store.clone(), clock.clone(), metrics, webhooks);
         Presence::start_in_arbiter(&threads[0], move |_| presence)
     };
     let node = Arc::new(Node {
@@ -114,7 +101,8 @@ async fn run(config: Config, sqlite: Sqlite, listener: TcpListener) -> Result<Cl
         rooms: Rooms::new(threads),
         rates: Arc::new(RateLimits::new(&config.rates)),
         clock,
-        entropy: Entropy::system(),
+        entropy,
+        webhooks,
         metrics,
         settings: settings(&config),
     });
@@ -138,6 +126,26 @@ async fn run(config: Config, sqlite: Sqlite, listener: TcpListener) -> Result<Cl
     let _ = serving.await;
     settle(&state.node).await;
     Ok(closer)
+}
+
+/// On a thread of their own, whose blocking threads wait for receivers.
+async fn start_webhooks(
+    config: &Config,
+    store: &Arc<dyn Store>,
+    clock: &Clock,
+    entropy: &Entropy,
+    metrics: &Metrics,
+) -> Result<Webhooks, String> {
+    if config.webhooks.urls.is_empty() {
+        return Ok(Webhooks::off());
+    }
+    let parts = webhooks::Parts {
+        store: store.clone(),
+        clock: clock.clone(),
+        entropy: entropy.clone(),
+        metrics: metrics.clone(),
+    };
+    Webhooks::start(&config.webhooks, parts, &Arbiter::new().handle()).await
 }
 
 fn settings(config: &Config) -> Settings {
@@ -201,8 +209,14 @@ async fn drain(state: &State) {
     }
 }
 
-/// Waits until what was handed to the log is committed.
+/// Waits until what was handed to the log is committed, and a little for receivers to answer.
 async fn settle(node: &Node) {
+    if tokio::time::timeout(RECEIVERS_WITHIN, node.webhooks.stop())
+        .await
+        .is_err()
+    {
+        log::info!(target: "parlor", "some webhooks were not answered: they are sent again after the next start");
+    }
     let (idle, committed) = oneshot::channel();
     if node.persistence.send(WhenIdle(idle)).await.is_ok() {
         let _ = committed.await;

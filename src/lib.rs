@@ -12,3 +12,4 @@ pub mod http;
 pub mod metrics;
 pub mod protocol;
 pub mod uploads;
+pub mod webhooks;

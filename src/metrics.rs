@@ -3,10 +3,7 @@
 
 use std::sync::atomic::{AtomicI64, AtomicU64};
 
-use prometheus_client::{
-    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
-    registry::Registry,
-};
+use prometheus_client::{metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram}, registry::Registry};
 
 /// A counter.
 pub type Count = Counter<u64, AtomicU64>;
@@ -14,6 +11,9 @@ pub type Count = Counter<u64, AtomicU64>;
 pub type Level = Gauge<i64, AtomicI64>;
 /// Counters told apart by one label.
 pub type CountBy = Family<[(&'static str, &'static str); 1], Count>;
+
+/// The values of `webhook_failed`'s label `reason`.
+pub const WEBHOOK_FAILURES: [&str; 4] = ["status", "timeout", "connection", "gone"];
 
 macro_rules! metrics {
     ($($name:ident: $kind:ty = $make:expr, $text:literal;)*) => {
@@ -63,6 +63,13 @@ metrics! {
     uploads: Count = Count::default(), "Pictures taken";
     upload_bytes: Count = Count::default(), "Bytes of the pictures taken, as they are kept";
     uploads_swept: Count = Count::default(), "Pictures removed because no message shows them";
+    webhook_delivered: Count = Count::default(), "Webhooks that their receiver took";
+    webhook_failed: CountBy = CountBy::default(), "Tries of webhooks that failed, by reason; each is tried again but after 410 Gone";
+    webhook_seconds: Histogram = seconds(), "How long a receiver took to answer or not to";
+    webhook_backlog: Level = Level::default(), "Conversations with something that an endpoint was not told, over all endpoints; those in memory, at most 10,000 an endpoint";
+    webhook_oldest_seconds: Level = Level::default(), "Age of the oldest of it";
+    webhook_disabled: Level = Level::default(), "Endpoints that answered 410 Gone since the start";
+    webhook_presence_dropped: Count = Count::default(), "Comings and goings that found no place in the queue of webhooks";
     http_requests: CountBy = CountBy::default(), "HTTP requests answered, by class of status";
     http_seconds: Histogram = seconds(), "How long HTTP requests took";
 }

@@ -12,6 +12,7 @@ use crate::{
     domain::{Clock, Entropy, ReactionSet, Timestamp},
     metrics::Metrics,
     protocol::event::Limits,
+    webhooks::Webhooks,
 };
 
 /// See the file's head.
@@ -38,6 +39,8 @@ pub struct Node {
     pub clock: Clock,
     /// Randomness.
     pub entropy: Entropy,
+    /// Whom to tell outside what happened.
+    pub webhooks: Webhooks,
     /// What is counted.
     pub metrics: Metrics,
     /// Bounds that an operator may set.

@@ -1,29 +1,11 @@
 //! Identities and revocation, over a store that holds accounts in memory.
 
-use std::{
-    collections::HashMap,
-    path::Path,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{collections::HashMap, path::Path, sync::{Arc, Mutex}, time::Duration};
 
 use async_trait::async_trait;
 
+use crate::{config::JwtConfig, db::{Account, Behind, Change, Credentials, Door, Doorway, EndpointKey, History, HistoryAt, ListCursor, Membership, NewAccount, NewConversation, NewUpload, News, Receipt, Refusal, RoomState, Store, StoreError, SyncPage, TokenUser, Told, UploadStore, Version, WebhookStore}, domain::{Clock, Conversation, ConversationId, ConversationKey, Member, MessageId, Role, Seq, Timestamp, UploadName, User, UserId, UserKey, conversation::{ChannelView, ConversationView}}, protocol::ErrorCode};
 use super::*;
-use crate::{
-    config::JwtConfig,
-    db::{
-        Account, Change, Credentials, Door, Doorway, History, HistoryAt, ListCursor, Membership, NewAccount,
-        NewConversation, NewUpload, Receipt, Refusal, RoomState, Store, StoreError, SyncPage, TokenUser, UploadStore,
-        Version,
-    },
-    domain::{
-        Clock, Conversation, ConversationId, ConversationKey, Member, MessageId, Role, Seq, Timestamp, UploadName,
-        User, UserId, UserKey,
-        conversation::{ChannelView, ConversationView},
-    },
-    protocol::ErrorCode,
-};
 
 const NOW_MS: i64 = 1_768_693_477_000;
 
@@ -90,6 +72,28 @@ impl UploadStore for Accounts {
     }
 
     async fn sweep_uploads(&self, _: Timestamp, _: usize) -> Result<Vec<UploadName>, StoreError> {
+impl WebhookStore for Accounts {
+    async fn webhook_endpoint(&self, _: &str, _: Timestamp) -> Result<(EndpointKey, bool), StoreError> {
+        not_here()
+    }
+    async fn webhooks_behind(
+        &self,
+        _: EndpointKey,
+        _: Option<ConversationKey>,
+        _: usize,
+    ) -> Result<Behind, StoreError> {
+        not_here()
+    }
+    async fn webhook_news(
+        &self,
+        _: EndpointKey,
+        _: ConversationKey,
+        _: Option<Seq>,
+        _: usize,
+    ) -> Result<Option<News>, StoreError> {
+        not_here()
+    }
+    async fn webhooks_told(&self, _: &[Told]) -> Result<(), StoreError> {
         not_here()
     }
 }

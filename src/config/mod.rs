@@ -12,6 +12,7 @@ mod parse;
 mod private_dir;
 mod settings;
 mod similar;
+mod webhooks;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -21,6 +22,7 @@ pub use annotated::annotated;
 pub use load::{Loaded, Sources, load};
 pub use private_dir::make_private_dir;
 pub use settings::{SETTINGS, Setting};
+pub use webhooks::{WebhookConfig, WebhookEvents, WebhookSecret};
 
 /// What the SQLite file is called in the data directory, unless `database_url` says otherwise.
 const SQLITE_FILE: &str = "parlor.sqlite3";
@@ -65,6 +67,8 @@ pub struct Config {
     pub upload_reserve: u64,
     /// What a scraper shows instead of an admin's token.
     pub metrics_token: Option<String>,
+    /// Whom to tell what happens here.
+    pub webhooks: WebhookConfig,
 }
 
 /// Who may sign tokens, and how long ours live.
@@ -133,7 +137,7 @@ impl Config {
     }
 }
 
-/// Without what is secret: the metrics token, and the database's URL, which may hold a password.
+/// Without what is secret: the metrics token, the webhooks, and the database's URL, which may hold a password.
 impl std::fmt::Debug for Config {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Config")

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use super::{Config, JwtConfig, Rates, Registration, origin, parse};
 use crate::domain::ReactionSet;
+use super::{Config, JwtConfig, Rates, Registration, WebhookConfig, origin, parse, webhooks};
 
 /// A setting: its names, its default, and how its text becomes a part of `Config`.
 pub struct Setting {
@@ -63,6 +63,7 @@ impl Draft {
                 upload_reserve: 0,
                 metrics_token: None,
                 reactions: ReactionSet::default(),
+                webhooks: WebhookConfig::OFF,
             },
             rate_limits: false,
         }
@@ -77,6 +78,12 @@ impl Draft {
                 config.heartbeat_timeout.as_secs(),
                 config.heartbeat.as_secs()
             ));
+        }
+        if !config.webhooks.urls.is_empty() && config.webhooks.secrets.is_empty() {
+            return Err(
+                "webhook_urls needs webhook_secret, by which a receiver knows that it is us (parlor webhook-secret makes one)"
+                    .to_owned(),
+            );
         }
         if !self.rate_limits {
             config.rates = Rates::OFF;
@@ -199,4 +206,20 @@ pub const SETTINGS: &[Setting] = &[
     setting!(secret "metrics_token", "PARLOR_METRICS_TOKEN", "metrics-token", "TOKEN",
         "What a scraper of /metrics shows (Authorization: Bearer) instead of an admin's token.",
         |d, t| parse::put(&mut d.config.metrics_token, parse::optional(t, parse::text))),
+    setting!(secret "webhook_urls", "PARLOR_WEBHOOK_URLS", "webhook-urls", "URLS",
+        "Where webhooks are sent: http:// or https:// URLs, comma separated (or a list in the file). Needs webhook_secret.",
+        |d, t| parse::put(&mut d.config.webhooks.urls, webhooks::urls(t))),
+    setting!(secret "webhook_secret", "PARLOR_WEBHOOK_SECRET", "webhook-secret", "SECRET",
+        "What webhooks are signed with: whsec_…, which parlor webhook-secret makes. Several, comma separated, while receivers \
+         change over: each request then carries a signature for each.",
+        |d, t| parse::put(&mut d.config.webhooks.secrets, webhooks::secrets(t))),
+    setting!("webhook_events", "PARLOR_WEBHOOK_EVENTS", "webhook-events", "GROUPS", "message,membership",
+        "What webhooks tell of: message, membership (and the conversations themselves), presence; comma separated.",
+        |d, t| parse::put(&mut d.config.webhooks.events, webhooks::events(t))),
+    setting!("webhook_timeout_seconds", "PARLOR_WEBHOOK_TIMEOUT_SECONDS", "webhook-timeout-seconds", "SECONDS", "10",
+        "How long a receiver may take to answer.",
+        |d, t| parse::put(&mut d.config.webhooks.timeout, parse::seconds(t, 1..=60))),
+    setting!("webhook_retry_max_seconds", "PARLOR_WEBHOOK_RETRY_MAX_SECONDS", "webhook-retry-max-seconds", "SECONDS", "300",
+        "The longest pause between two tries of a webhook; the first one is a second.",
+        |d, t| parse::put(&mut d.config.webhooks.retry_max, parse::seconds(t, 1..=3600))),
 ];

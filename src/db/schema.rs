@@ -11,6 +11,22 @@ diesel::table! {
 }
 
 diesel::table! {
+    webhook_endpoints (key) {
+        key -> BigInt,
+        url -> Text,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    webhook_cursors (endpoint_key, conversation_key) {
+        endpoint_key -> BigInt,
+        conversation_key -> BigInt,
+        seq -> BigInt,
+    }
+}
+
+diesel::table! {
     users (key) {
         key -> BigInt,
         id -> Text,

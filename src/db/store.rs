@@ -5,12 +5,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{Refusal, StoreError, UploadStore};
-use crate::domain::{
-    Content, Conversation, ConversationId, ConversationKey, InviteCode, Kind, Member, Message, MessageId, PasswordHash,
-    Reaction, Role, Seq, Slug, Timestamp, User, UserId, UserKey,
-    conversation::{ChannelView, ConversationView},
-};
+use crate::domain::{Content, Conversation, ConversationId, ConversationKey, InviteCode, Kind, Member, Message, MessageId, PasswordHash, Reaction, Role, Seq, Slug, Timestamp, User, UserId, UserKey, conversation::{ChannelView, ConversationView}};
+use super::{Refusal, StoreError, UploadStore, WebhookStore};
 
 /// Everything but the log.
 ///
@@ -18,7 +14,7 @@ use crate::domain::{
 /// snapshot; each write is one transaction, durable when it returns. Bounded: waits at most five seconds for a connection,
 /// then `StoreError::Unavailable`. Does not check permissions.
 #[async_trait]
-pub trait Store: UploadStore {
+pub trait Store: UploadStore + WebhookStore {
     /// The id of the store's history.
     fn epoch(&self) -> &str;
     /// Whether the database answers and can be written to.

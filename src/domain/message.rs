@@ -6,10 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::{PartialSchema, ToSchema, openapi};
 
-use super::{
-    ClientId, ConversationId, Invalid, MessageId, Role, Seq, Timestamp, UploadName, User, UserId,
-    conversation::Settings, drawing, limits,
-};
+use super::{ClientId, ConversationId, Invalid, MessageId, Role, Seq, Timestamp, UploadName, User, UserId, conversation::Settings, drawing, limits};
 
 /// What kind of content a message has. The numbers are what the store keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -129,8 +126,9 @@ impl ToSchema for Content {}
 #[serde(rename_all = "camelCase")]
 pub struct SystemNote {
     /// What happened: `member_added`, `member_removed`, `member_left`, `role_changed`, `owner_changed` (the owner before is
-    /// the message's sender, and an admin from now on), `member_joined` (by themselves), `conversation_updated`, `conversation_deleted` (nobody gets to see
-    /// that one: it is the last line of the log).
+    /// the message's sender, and an admin from now on), `member_joined` (by themselves), `conversation_updated`,
+    /// `announcement` (an administrator of the server has it say `text`), `conversation_deleted` (nobody gets to see that one:
+    /// it is the last line of the log).
     pub event: &'static str,
     /// Whom it happened to, if it happened to somebody.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -273,6 +271,32 @@ impl Draft {
             "system" => return Err(Invalid::new("type", "system messages come from the server only")),
             _ => return Err(Invalid::new("type", "must be text, drawing or image")),
         };
+        Self::of(kind, content, client_id, reply_to)
+    }
+
+    /// Parses what an administrator has the server say: a text, as the content of a system message.
+    pub fn announcement(
+        content: &serde_json::value::RawValue,
+        client_id: Option<&str>,
+        reply_to: Option<&str>,
+    ) -> Result<Self, Invalid> {
+        let text = Content::text_json(content)?;
+        let note = SystemNote {
+            event: "announcement",
+            user_id: None,
+            role: None,
+            settings: None,
+            text: text.as_str().to_owned(),
+        };
+        Self::of(MessageType::System, note.into_content(), client_id, reply_to)
+    }
+
+    fn of(
+        kind: MessageType,
+        content: Content,
+        client_id: Option<&str>,
+        reply_to: Option<&str>,
+    ) -> Result<Self, Invalid> {
         Ok(Self {
             kind,
             content,

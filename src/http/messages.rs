@@ -1,26 +1,12 @@
 //! Messages over REST: history, send, edit, delete, mark as read. Only parses and words: what happens is in `actors::commands`.
 
-use actix_web::{
-    HttpResponse,
-    http::StatusCode,
-    web::{Data, Json, Path, Query},
-};
+use actix_web::{HttpResponse, http::StatusCode, web::{Data, Json, Path, Query}};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
 
-use super::{
-    State,
-    error::ErrorBody,
-    extract::{Auth, PageSize},
-    openapi::MembersOnly,
-};
-use crate::{
-    actors::commands::{self, HistoryRequest, ReadState},
-    db::HistoryAt,
-    domain::{Content, ConversationId, Invalid, Message, MessageId, Seq, limits, message::Draft},
-    protocol::{ApiError, command::ReadUpTo},
-};
+use crate::{actors::commands::{HistoryRequest, ReadState, self}, db::HistoryAt, domain::{Content, ConversationId, Invalid, Message, MessageId, Seq, limits, message::Draft}, protocol::{ApiError, command::ReadUpTo}};
+use super::{State, error::ErrorBody, extract::{Auth, PageSize}, openapi::MembersOnly};
 
 /// Which page of history: the newest, or one beside a message.
 #[derive(Default, Deserialize, IntoParams)]
@@ -118,7 +104,8 @@ pub struct MessageRequest {
     /// `{operations, width, height}`.
     #[schema(value_type = Content)]
     content: Box<RawValue>,
-    /// `text`, which is also what it is when it is not given, `image` or `drawing`.
+    /// `text`, which is also what it is when it is not given, `image` or `drawing`; `system` for administrators of the server:
+    /// the server says it, to any conversation.
     #[serde(rename = "type")]
     kind: Option<String>,
     /// Makes the call repeatable: the same one sends nothing again, and is answered with the first message.
@@ -157,13 +144,17 @@ pub async fn send_message(
     id: Path<ConversationId>,
     body: Json<MessageRequest>,
 ) -> Result<HttpResponse, ApiError> {
-    let draft = Draft::parse(
-        body.kind.as_deref(),
-        &body.content,
-        body.client_id.as_deref(),
-        body.reply_to_id.as_deref(),
-    )?;
-    let sent = commands::send_message(&state.node, &auth.caller, *id, draft).await?;
+    let (client_id, reply_to) = (body.client_id.as_deref(), body.reply_to_id.as_deref());
+    let sent = match body.kind.as_deref() {
+        Some("system") if auth.caller.admin && !auth.acting => {
+            let draft = Draft::announcement(&body.content, client_id, reply_to)?;
+            commands::announce(&state.node, &auth.caller, *id, draft).await?
+        }
+        kind => {
+            let draft = Draft::parse(kind, &body.content, client_id, reply_to)?;
+            commands::send_message(&state.node, &auth.caller, *id, draft).await?
+        }
+    };
     let status = if sent.repeated {
         StatusCode::OK
     } else {

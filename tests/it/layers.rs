@@ -1,11 +1,7 @@
 //! Reads the sources: who imports whom, which crates are known where, whether files open with what they are. Starts no
 //! server. The table is the one in `docs/ARCHITECTURE.md`.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{collections::{BTreeMap, BTreeSet}, fs, path::{Path, PathBuf}};
 
 /// Who may import whom. A part not listed may import nothing of ours.
 const ALLOWED: &[(&str, &[&str])] = &[
@@ -16,7 +12,11 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("config", &["domain"]),
     ("db", &["domain", "protocol"]),
     ("auth", &["domain", "protocol", "config", "db"]),
-    ("actors", &["domain", "metrics", "uploads", "protocol", "db", "auth"]),
+    ("webhooks", &["domain", "metrics", "config", "db"]),
+    (
+        "actors",
+        &["domain", "metrics", "uploads", "protocol", "db", "auth", "webhooks"],
+    ),
     (
         "http",
         &[
@@ -26,7 +26,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "app",
         &[
-            "domain", "metrics", "uploads", "protocol", "config", "db", "auth", "actors", "http",
+            "domain", "metrics", "uploads", "protocol", "config", "db", "auth", "webhooks", "actors", "http",
         ],
     ),
     ("cli", &["domain", "protocol", "config", "db", "auth", "app"]),
@@ -46,7 +46,10 @@ const KEPT_TO: &[(&str, &[&str])] = &[
     ("rustix", &["uploads"]),
     ("jsonwebtoken", &["auth"]),
     ("argon2", &["auth"]),
-    ("ureq", &["auth"]),
+    ("ureq", &["auth", "webhooks"]),
+    ("hmac", &["webhooks"]),
+    ("sha2", &["webhooks"]),
+    ("base64", &["webhooks", "config"]),
     ("clap", &["cli"]),
     ("toml", &["config"]),
     ("prometheus_client", &["metrics", "http"]),

@@ -5,6 +5,7 @@
 
 mod harness;
 
+mod acting;
 mod auth;
 mod channels;
 mod checker;
@@ -45,3 +46,4 @@ mod swarm;
 mod sync;
 mod typing;
 mod uploads;
+mod webhooks;

@@ -12,4 +12,5 @@ mod talk;
 mod uploads;
 mod users;
 mod verify;
+mod webhooks;
 mod world;

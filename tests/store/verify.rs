@@ -1,19 +1,10 @@
 //! `verify` finds nothing in a store that was only used, and each kind of damage that is planted in one.
 
 use diesel::connection::SimpleConnection;
-use parlor::{
-    db::{
-        Outcome,
-        sqlite::{OpenError, verify::verify},
-    },
-    domain::Seq,
-};
+use parlor::{db::{Outcome, sqlite::{OpenError, verify::verify}}, domain::Seq};
 use tempfile::TempDir;
 
-use crate::{
-    failures::raw,
-    world::{World, named, shows, words},
-};
+use crate::{failures::raw, world::{World, named, shows, words}};
 
 /// A closed store with a bit of everything: conversation 1 is a group with changes 1 to 6 (4 deletes 2), 2 is direct, 3 is
 /// deleted, 4 is a channel, 5 a room, 6 has a picture.
@@ -61,6 +52,8 @@ async fn used() -> std::sync::Arc<TempDir> {
         world.read(&ann, 5),
     ];
     assert_eq!((world.append(&lively, ops).await.head, lively.key.0), (Seq(5), 7));
+    let endpoint = "https://product.example/hooks";
+    world.store.webhook_endpoint(endpoint, world.now()).await.unwrap();
     world.close()
 }
 
@@ -100,6 +93,14 @@ fn what_is_no_store_is_said_to_be_none() {
 
 /// What is done to the file, and a finding that must come of it.
 const DAMAGE: &[(&str, &str)] = &[
+    (
+        "UPDATE webhook_cursors SET seq = 7 WHERE conversation_key = 1",
+        "endpoint 1 was told of conversation 1 up to 7, but it ends at 6",
+    ),
+    (
+        "DELETE FROM webhook_endpoints",
+        "conversation 2 was told to endpoint 1, which is missing",
+    ),
     (
         "DELETE FROM messages WHERE position = (1 << 32) + 3",
         "conversation 1 lacks seq 3",

@@ -175,6 +175,7 @@ fn fresh_view(conversation: &Conversation, count: u32, role: Role, other: Option
     }
 }
 
+/// Tells the sessions of these users, and the webhooks, of a conversation that was just made.
 fn grant(
     node: &Node,
     conversation: &Conversation,
@@ -183,6 +184,7 @@ fn grant(
     role: Role,
     other: Option<&Arc<User>>,
 ) {
+    node.webhooks.changed([conversation.key]);
     let view = fresh_view(conversation, count, role, other);
     let frame = envelope::event(&Event::ConversationCreated { conversation: &view });
     let users = users.iter().map(|user| user.key).collect();

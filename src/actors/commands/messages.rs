@@ -6,13 +6,8 @@ use std::sync::Arc;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Caller, ask, require_member};
-use crate::{
-    actors::{Node, reply::Answer, room::Request},
-    db::{History, HistoryAt, Receipt, Version},
-    domain::{Content, ConversationId, Message, MessageId, Reaction, Seq, message::Draft},
-    protocol::{ApiError, ErrorCode, command::ReadUpTo},
-};
+use crate::{actors::{Node, reply::Answer, room::Request}, db::{History, HistoryAt, Receipt, Version}, domain::{Content, ConversationId, Message, MessageId, Reaction, Seq, message::Draft}, protocol::{ApiError, ErrorCode, command::ReadUpTo}};
+use super::{Caller, ask, submit, require_member};
 
 /// What a send came to.
 #[derive(Debug, Clone)]
@@ -30,7 +25,32 @@ pub async fn send_message(
     conversation: ConversationId,
     draft: Draft,
 ) -> Result<Sent, ApiError> {
-    match ask(node, caller, conversation, Request::Send(draft)).await? {
+    sent(ask(node, caller, conversation, Request::Send(draft)).await?)
+}
+
+/// Has the server say something: a [`Draft::announcement`] of an administrator, who need not be a member.
+///
+/// # Errors
+/// `FORBIDDEN` for everybody else; `NOT_FOUND`.
+pub async fn announce(
+    node: &Arc<Node>,
+    caller: &Caller,
+    conversation: ConversationId,
+    draft: Draft,
+) -> Result<Sent, ApiError> {
+    if !caller.admin {
+        return Err(ApiError::new(
+            ErrorCode::Forbidden,
+            "only administrators of the server announce",
+        ));
+    }
+    let found = node.store.conversation(conversation).await?;
+    found.ok_or_else(|| ApiError::not_found("conversation"))?;
+    sent(submit(node, caller, conversation, Request::Send(draft)).await?)
+}
+
+fn sent(answer: Answer) -> Result<Sent, ApiError> {
+    match answer {
         Answer::Sent { message, repeated } => Ok(Sent {
             message: *message,
             repeated,

@@ -4,3 +4,4 @@ pub mod conversations;
 pub mod messages;
 pub mod uploads;
 pub mod users;
+pub mod webhooks;

@@ -224,6 +224,8 @@ mod tests {
             };
         }
         same!(
+            webhook_endpoints,
+            webhook_cursors,
             meta,
             users,
             revoked_tokens,

@@ -1,21 +1,9 @@
 //! What SQLite makes of the hot queries: each must go through an index. Tests only.
 
-use diesel::{
-    RunQueryDsl, SqliteConnection, debug_query,
-    prelude::QueryableByName,
-    query_builder::{QueryFragment, QueryId},
-    sql_types::Text,
-    sqlite::Sqlite,
-};
+use diesel::{RunQueryDsl, SqliteConnection, debug_query, prelude::QueryableByName, query_builder::{QueryFragment, QueryId}, sql_types::Text, sqlite::Sqlite};
 
-use super::{
-    append::{ByClient, ForgetUses, MarkUnused},
-    connection, migrations, store,
-};
-use crate::{
-    db::{query, types::Id},
-    domain::UserKey,
-};
+use crate::{db::{query, types::Id}, domain::UserKey};
+use super::{append::{ByClient, ForgetUses, MarkUnused}, connection, migrations, store};
 
 #[derive(QueryableByName)]
 struct Step {
@@ -120,6 +108,11 @@ fn no_hot_query_reads_a_whole_table() {
         plan(c, &query::conversations::key_by_slug("a")),
         plan(c, &query::conversations::count_of_kind(1, 3)),
         plan(c, &query::conversations::channels("a", "b", "c", 1, 2)),
+        plan(c, &query::webhooks::endpoint("a")),
+        plan(c, &query::webhooks::heads_after(1, 2)),
+        plan(c, &query::webhooks::cursors_after(1, 2, 3)),
+        plan(c, &query::webhooks::cursor(1, 2)),
+        plan(c, &query::webhooks::standing(1)),
     ];
     for plan in &plans {
         assert!(plan.contains("SEARCH"), "{plan}");

@@ -328,6 +328,19 @@ impl Person {
             .collect()
     }
 
+    // ---- for others ----
+
+    /// A call that they, an administrator, make for somebody else.
+    pub fn acts_as(&self, other: &Person, method: &str, path: &str) -> Call {
+        self.call(method, path).header("parlor-act-as", &other.id)
+    }
+
+    /// Has the server say something.
+    pub async fn announces(&self, chat: &Chat, text: &str) -> Answer {
+        self.post(&chat.path("/messages"), json!({"type": "system", "content": text}))
+            .await
+    }
+
     // ---- tabs ----
 
     pub async fn connect(&self) -> Tab {

@@ -57,7 +57,7 @@ impl Dial {
         self.header("origin", origin.to_owned())
     }
 
-    fn header(mut self, name: &'static str, value: String) -> Dial {
+    pub fn header(mut self, name: &'static str, value: String) -> Dial {
         self.headers.push((name, value));
         self
     }

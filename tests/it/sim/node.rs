@@ -20,6 +20,7 @@ use parlor::{
     domain::{Clock, Entropy, ReactionSet, Timestamp},
     metrics::Metrics,
     protocol::event::Limits,
+    webhooks::Webhooks,
 };
 use rand::{RngExt, rngs::StdRng};
 
@@ -56,8 +57,14 @@ pub async fn start(seed: u64, rng: &mut StdRng, fake: &FakeStore) -> (Arc<Node>,
     };
     let (metrics, relays, here) = (Metrics::default(), Relays::new(WORKERS), Arbiter::current());
     let (log, counted) = (Box::new(fake.clone()), metrics.clone());
-    let persistence = Persistence::start_in_arbiter(&here, move |_| Persistence::new(log, counted));
-    let presence = Presence::new(relays.clone(), store.clone(), clock.clone(), metrics.clone());
+    let persistence = Persistence::start_in_arbiter(&here, move |_| Persistence::new(log, counted, Webhooks::off()));
+    let presence = Presence::new(
+        relays.clone(),
+        store.clone(),
+        clock.clone(),
+        metrics.clone(),
+        Webhooks::off(),
+    );
     let node = Arc::new(Node {
         id: "simulated".to_owned(),
         started_at: clock.now(),
@@ -75,6 +82,7 @@ pub async fn start(seed: u64, rng: &mut StdRng, fake: &FakeStore) -> (Arc<Node>,
         rates: Arc::new(RateLimits::new(&rates)),
         clock,
         entropy: Entropy::seeded(seed),
+        webhooks: Webhooks::off(),
         metrics,
         settings: Settings {
             heartbeat: Duration::from_secs(25),

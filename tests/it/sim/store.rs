@@ -4,23 +4,9 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
-use parlor::{
-    db::{
-        Account, Appended, Change, ConversationAppend, Credentials, Door, Doorway, History, HistoryAt, ListCursor, Log,
-        LogError, Membership, NewAccount, NewConversation, NewUpload, Receipt, Refusal, RoomState, Store, StoreError,
-        SyncPage, TokenUser, UploadStore, Version,
-    },
-    domain::{
-        Conversation, ConversationId, ConversationKey, Kind, Member, MessageId, Role, Seq, Timestamp, UploadName, User,
-        UserId, UserKey,
-        conversation::{ChannelView, ConversationView, Policies},
-    },
-};
+use parlor::{db::{Account, Appended, Behind, Change, ConversationAppend, Credentials, Door, Doorway, EndpointKey, History, HistoryAt, ListCursor, Log, LogError, Membership, NewAccount, NewConversation, NewUpload, News, Receipt, Refusal, RoomState, Store, StoreError, SyncPage, TokenUser, Told, UploadStore, Version, WebhookStore}, domain::{Conversation, ConversationId, ConversationKey, Kind, Member, MessageId, Role, Seq, Timestamp, UploadName, User, UserId, UserKey, conversation::{ChannelView, ConversationView, Policies}}};
 
-use super::{
-    faults::{Fate, Faults, Sabotage},
-    history::Chat,
-};
+use super::{faults::{Fate, Faults, Sabotage}, history::Chat};
 
 type Found<T> = Result<T, StoreError>;
 
@@ -160,6 +146,20 @@ impl UploadStore for FakeStore {
     }
 
     async fn sweep_uploads(&self, _: Timestamp, _: usize) -> Found<Vec<UploadName>> {
+impl WebhookStore for FakeStore {
+    async fn webhook_endpoint(&self, _: &str, _: Timestamp) -> Found<(EndpointKey, bool)> {
+        not_simulated()
+    }
+
+    async fn webhooks_behind(&self, _: EndpointKey, _: Option<ConversationKey>, _: usize) -> Found<Behind> {
+        not_simulated()
+    }
+
+    async fn webhook_news(&self, _: EndpointKey, _: ConversationKey, _: Option<Seq>, _: usize) -> Found<Option<News>> {
+        not_simulated()
+    }
+
+    async fn webhooks_told(&self, _: &[Told]) -> Found<()> {
         not_simulated()
     }
 }

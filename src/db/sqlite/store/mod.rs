@@ -9,23 +9,15 @@ mod messages;
 pub mod unread;
 mod uploads;
 mod users;
+mod webhooks;
 
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use diesel::{RunQueryDsl, connection::SimpleConnection, dsl::sql, sql_types::Integer};
 
+use crate::{db::{Account, Behind, Change, Credentials, Door, Doorway, EndpointKey, History, HistoryAt, ListCursor, Membership, NewAccount, NewConversation, News, Receipt, Refusal, RoomState, Store, StoreError, SyncPage, TokenUser, Told, Version, WebhookStore}, domain::{Conversation, ConversationId, ConversationKey, Member, MessageId, Role, Seq, Timestamp, User, UserId, UserKey, conversation::{ChannelView, ConversationView}}};
 use super::{readers::Readers, writer::WriterHandle};
-use crate::{
-    db::{
-        Account, Change, Credentials, Door, Doorway, History, HistoryAt, ListCursor, Membership, NewAccount,
-        NewConversation, Receipt, Refusal, RoomState, Store, StoreError, SyncPage, TokenUser, Version,
-    },
-    domain::{
-        Conversation, ConversationId, ConversationKey, Member, MessageId, Role, Seq, Timestamp, User, UserId, UserKey,
-        conversation::{ChannelView, ConversationView},
-    },
-};
 
 pub use self::conversations::{rooms_of, slug_is_taken};
 
@@ -274,5 +266,41 @@ impl Store for SqliteStore {
         self.readers
             .read(move |c| messages::versions(c, &conversation, message))
             .await
+    }
+}
+
+#[async_trait]
+impl WebhookStore for SqliteStore {
+    async fn webhook_endpoint(&self, url: &str, at: Timestamp) -> Result<(EndpointKey, bool)> {
+        let url = url.to_owned();
+        self.writer.write(move |c| webhooks::find_or_record(c, &url, at)).await
+    }
+
+    async fn webhooks_behind(
+        &self,
+        endpoint: EndpointKey,
+        after: Option<ConversationKey>,
+        look_at: usize,
+    ) -> Result<Behind> {
+        self.readers
+            .read(move |c| webhooks::behind(c, endpoint, after, look_at))
+            .await
+    }
+
+    async fn webhook_news(
+        &self,
+        endpoint: EndpointKey,
+        conversation: ConversationKey,
+        told: Option<Seq>,
+        limit: usize,
+    ) -> Result<Option<News>> {
+        self.readers
+            .read(move |c| webhooks::news(c, endpoint, conversation, told, limit))
+            .await
+    }
+
+    async fn webhooks_told(&self, told: &[Told]) -> Result<()> {
+        let told = told.to_vec();
+        self.writer.write(move |c| webhooks::told(c, &told)).await
     }
 }

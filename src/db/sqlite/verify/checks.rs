@@ -2,11 +2,8 @@
 
 use diesel::{SqliteConnection, dsl::sql, prelude::*, sql_types::Text};
 
+use crate::{db::schema::conversations, domain::{ConversationName, Kind, Slug}};
 use super::{FINDINGS_MAX, Report, beside::BESIDE};
-use crate::{
-    db::schema::conversations,
-    domain::{ConversationName, Kind, Slug},
-};
 
 /// Each gives a sentence for each row that is wrong. `>> 32` and `& 4294967295` are `position::unpack`.
 const ROWS: &[(&str, &str)] = &[
@@ -115,6 +112,13 @@ const ROWS: &[(&str, &str)] = &[
          WHERE sweep_at IS NOT NULL AND EXISTS (SELECT 1 FROM upload_uses u WHERE u.name = uploads.name)
          UNION ALL SELECT 'an upload of user ' || user_key || ' that no message shows is never swept' FROM uploads
          WHERE sweep_at IS NULL AND NOT EXISTS (SELECT 1 FROM upload_uses u WHERE u.name = uploads.name)",
+        "webhook cursors",
+        "SELECT 'endpoint ' || endpoint_key || ' was told of conversation ' || c.conversation_key || ' up to ' || c.seq
+         || ', but it ends at ' || coalesce(h.seq, 'nothing') FROM webhook_cursors c
+         LEFT JOIN heads h ON h.conversation_key = c.conversation_key WHERE h.seq IS NULL OR c.seq > h.seq OR c.seq < 0
+         UNION ALL SELECT 'conversation ' || conversation_key || ' was told to endpoint ' || endpoint_key
+         || ', which is missing' FROM webhook_cursors
+         WHERE NOT EXISTS (SELECT 1 FROM webhook_endpoints WHERE key = endpoint_key)",
     ),
     ("the epoch", "SELECT 'the store has no epoch' WHERE NOT EXISTS (SELECT 1 FROM meta WHERE name = 'epoch')"),
 ];
