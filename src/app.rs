@@ -8,7 +8,30 @@ use actix_rt::{Arbiter, ArbiterHandle, System};
 use actix_web::web;
 use tokio::sync::oneshot;
 
-use crate::{actors::{Node, janitor::Janitor, node::Settings, persistence::{Persistence, WhenIdle}, presence::Presence, relay::{Drain, Quiesce, Relays}, rooms::Rooms, sweeper::Sweeper}, auth::{Authenticator, Passwords, RateLimits, Revoked, Tokens}, config::{Config, make_private_dir}, db::{Store, sqlite::{Closer, Sqlite, SqliteOptions, self}}, domain::{Clock, Entropy}, http::{State, server}, metrics::Metrics, protocol::{CloseCode, event::Limits}, uploads::{Files, Uploads}, webhooks::{Webhooks, self}};
+use crate::{
+    actors::{
+        Node,
+        janitor::Janitor,
+        node::Settings,
+        persistence::{Persistence, WhenIdle},
+        presence::Presence,
+        relay::{Drain, Quiesce, Relays},
+        rooms::Rooms,
+        sweeper::Sweeper,
+    },
+    auth::{Authenticator, Passwords, RateLimits, Revoked, Tokens},
+    config::{Config, make_private_dir},
+    db::{
+        Store,
+        sqlite::{self, Closer, Sqlite, SqliteOptions},
+    },
+    domain::{Clock, Entropy},
+    http::{State, server},
+    metrics::Metrics,
+    protocol::{CloseCode, event::Limits},
+    uploads::{Files, Uploads},
+    webhooks::{self, Webhooks},
+};
 
 /// Passwords hashed at once: each takes 19 MiB and tens of milliseconds of one core.
 const PASSWORDS_AT_ONCE: usize = 2;

@@ -3,7 +3,10 @@
 
 use std::sync::atomic::{AtomicI64, AtomicU64};
 
-use prometheus_client::{metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram}, registry::Registry};
+use prometheus_client::{
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    registry::Registry,
+};
 
 /// A counter.
 pub type Count = Counter<u64, AtomicU64>;

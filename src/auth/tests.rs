@@ -1,11 +1,29 @@
 //! Identities and revocation, over a store that holds accounts in memory.
 
-use std::{collections::HashMap, path::Path, sync::{Arc, Mutex}, time::Duration};
+use std::{
+    collections::HashMap,
+    path::Path,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 
-use crate::{config::JwtConfig, db::{Account, Behind, Change, Credentials, Door, Doorway, EndpointKey, History, HistoryAt, ListCursor, Membership, NewAccount, NewConversation, NewUpload, News, Receipt, Refusal, RoomState, Store, StoreError, SyncPage, TokenUser, Told, UploadStore, Version, WebhookStore}, domain::{Clock, Conversation, ConversationId, ConversationKey, Member, MessageId, Role, Seq, Timestamp, UploadName, User, UserId, UserKey, conversation::{ChannelView, ConversationView}}, protocol::ErrorCode};
 use super::*;
+use crate::{
+    config::JwtConfig,
+    db::{
+        Account, Behind, Change, Credentials, Door, Doorway, EndpointKey, History, HistoryAt, ListCursor, Membership,
+        NewAccount, NewConversation, NewUpload, News, Receipt, Refusal, RoomState, Store, StoreError, SyncPage,
+        TokenUser, Told, UploadStore, Version, WebhookStore,
+    },
+    domain::{
+        Clock, Conversation, ConversationId, ConversationKey, Member, MessageId, Role, Seq, Timestamp, UploadName,
+        User, UserId, UserKey,
+        conversation::{ChannelView, ConversationView},
+    },
+    protocol::ErrorCode,
+};
 
 const NOW_MS: i64 = 1_768_693_477_000;
 
@@ -72,6 +90,11 @@ impl UploadStore for Accounts {
     }
 
     async fn sweep_uploads(&self, _: Timestamp, _: usize) -> Result<Vec<UploadName>, StoreError> {
+        not_here()
+    }
+}
+
+#[async_trait]
 impl WebhookStore for Accounts {
     async fn webhook_endpoint(&self, _: &str, _: Timestamp) -> Result<(EndpointKey, bool), StoreError> {
         not_here()

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use crate::domain::ReactionSet;
 use super::{Config, JwtConfig, Rates, Registration, WebhookConfig, origin, parse, webhooks};
+use crate::domain::ReactionSet;
 
 /// A setting: its names, its default, and how its text becomes a part of `Config`.
 pub struct Setting {

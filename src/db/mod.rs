@@ -15,6 +15,9 @@ mod webhooks;
 
 pub use append::{Appended, ConversationAppend, Log, LogError, NewMessage, Op, Outcome, Pass, Refusal};
 pub use error::StoreError;
-pub use store::{Account, Change, Credentials, Door, Doorway, History, HistoryAt, ListCursor, Membership, NewAccount, NewConversation, Receipt, RoomState, Store, SyncPage, TokenUser, Version};
+pub use store::{
+    Account, Change, Credentials, Door, Doorway, History, HistoryAt, ListCursor, Membership, NewAccount,
+    NewConversation, Receipt, RoomState, Store, SyncPage, TokenUser, Version,
+};
 pub use uploads::{NewUpload, UploadStore};
 pub use webhooks::{Behind, EndpointKey, News, Told, WebhookStore};

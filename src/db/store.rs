@@ -5,8 +5,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::domain::{Content, Conversation, ConversationId, ConversationKey, InviteCode, Kind, Member, Message, MessageId, PasswordHash, Reaction, Role, Seq, Slug, Timestamp, User, UserId, UserKey, conversation::{ChannelView, ConversationView}};
 use super::{Refusal, StoreError, UploadStore, WebhookStore};
+use crate::domain::{
+    Content, Conversation, ConversationId, ConversationKey, InviteCode, Kind, Member, Message, MessageId, PasswordHash,
+    Reaction, Role, Seq, Slug, Timestamp, User, UserId, UserKey,
+    conversation::{ChannelView, ConversationView},
+};
 
 /// Everything but the log.
 ///

@@ -6,7 +6,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::{PartialSchema, ToSchema, openapi};
 
-use super::{ClientId, ConversationId, Invalid, MessageId, Role, Seq, Timestamp, UploadName, User, UserId, conversation::Settings, drawing, limits};
+use super::{
+    ClientId, ConversationId, Invalid, MessageId, Role, Seq, Timestamp, UploadName, User, UserId,
+    conversation::Settings, drawing, limits,
+};
 
 /// What kind of content a message has. The numbers are what the store keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]

@@ -1,12 +1,26 @@
 //! Messages over REST: history, send, edit, delete, mark as read. Only parses and words: what happens is in `actors::commands`.
 
-use actix_web::{HttpResponse, http::StatusCode, web::{Data, Json, Path, Query}};
+use actix_web::{
+    HttpResponse,
+    http::StatusCode,
+    web::{Data, Json, Path, Query},
+};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::{actors::commands::{HistoryRequest, ReadState, self}, db::HistoryAt, domain::{Content, ConversationId, Invalid, Message, MessageId, Seq, limits, message::Draft}, protocol::{ApiError, command::ReadUpTo}};
-use super::{State, error::ErrorBody, extract::{Auth, PageSize}, openapi::MembersOnly};
+use super::{
+    State,
+    error::ErrorBody,
+    extract::{Auth, PageSize},
+    openapi::MembersOnly,
+};
+use crate::{
+    actors::commands::{self, HistoryRequest, ReadState},
+    db::HistoryAt,
+    domain::{Content, ConversationId, Invalid, Message, MessageId, Seq, limits, message::Draft},
+    protocol::{ApiError, command::ReadUpTo},
+};
 
 /// Which page of history: the newest, or one beside a message.
 #[derive(Default, Deserialize, IntoParams)]

@@ -1,7 +1,11 @@
 //! Reads the sources: who imports whom, which crates are known where, whether files open with what they are. Starts no
 //! server. The table is the one in `docs/ARCHITECTURE.md`.
 
-use std::{collections::{BTreeMap, BTreeSet}, fs, path::{Path, PathBuf}};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+};
 
 /// Who may import whom. A part not listed may import nothing of ours.
 const ALLOWED: &[(&str, &[&str])] = &[

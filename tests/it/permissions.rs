@@ -192,6 +192,7 @@ pub static ROUTES: &[Route] = &[
         "",
         r#"{"content":"said by somebody"}"#,
         members("403 FORBIDDEN"),
+    ),
     route(
         "POST",
         MESSAGES,

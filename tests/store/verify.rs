@@ -1,10 +1,19 @@
 //! `verify` finds nothing in a store that was only used, and each kind of damage that is planted in one.
 
 use diesel::connection::SimpleConnection;
-use parlor::{db::{Outcome, sqlite::{OpenError, verify::verify}}, domain::Seq};
+use parlor::{
+    db::{
+        Outcome,
+        sqlite::{OpenError, verify::verify},
+    },
+    domain::Seq,
+};
 use tempfile::TempDir;
 
-use crate::{failures::raw, world::{World, named, shows, words}};
+use crate::{
+    failures::raw,
+    world::{World, named, shows, words},
+};
 
 /// A closed store with a bit of everything: conversation 1 is a group with changes 1 to 6 (4 deletes 2), 2 is direct, 3 is
 /// deleted, 4 is a channel, 5 a room, 6 has a picture.

@@ -6,8 +6,13 @@ use std::sync::Arc;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{actors::{Node, reply::Answer, room::Request}, db::{History, HistoryAt, Receipt, Version}, domain::{Content, ConversationId, Message, MessageId, Reaction, Seq, message::Draft}, protocol::{ApiError, ErrorCode, command::ReadUpTo}};
-use super::{Caller, ask, submit, require_member};
+use super::{Caller, ask, require_member, submit};
+use crate::{
+    actors::{Node, reply::Answer, room::Request},
+    db::{History, HistoryAt, Receipt, Version},
+    domain::{Content, ConversationId, Message, MessageId, Reaction, Seq, message::Draft},
+    protocol::{ApiError, ErrorCode, command::ReadUpTo},
+};
 
 /// What a send came to.
 #[derive(Debug, Clone)]

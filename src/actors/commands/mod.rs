@@ -17,14 +17,27 @@ use std::{sync::Arc, time::Duration};
 use actix::{Addr, dev::SendError};
 use tokio::time::Instant;
 
-use crate::{domain::{Conversation, ConversationId, Role, User, limits}, protocol::ApiError};
-use super::{Node, relay::SessionRef, reply::{Answer, Reply}, room::{Request, Room, Submit}};
+use super::{
+    Node,
+    relay::SessionRef,
+    reply::{Answer, Reply},
+    room::{Request, Room, Submit},
+};
+use crate::{
+    domain::{Conversation, ConversationId, Role, User, limits},
+    protocol::ApiError,
+};
 
-pub use conversations::{CreateRequest, FoundOrCreated, conversation_details, create_conversation, find_or_create_direct, list_conversations};
+pub use conversations::{
+    CreateRequest, FoundOrCreated, conversation_details, create_conversation, find_or_create_direct, list_conversations,
+};
 pub use entry::{join_by_code, join_by_id, list_channels, new_invite_code, take_invite_code};
 pub use join::{Joined, MemberView, join_conversation, leave_conversation, list_members};
 pub use members::{add_member, leave_for_good, remove_member, set_role};
-pub use messages::{HistoryRequest, ReadState, Sent, announce, delete_message, edit_message, history, mark_read, react, receipts, send_message, versions};
+pub use messages::{
+    HistoryRequest, ReadState, Sent, announce, delete_message, edit_message, history, mark_read, react, receipts,
+    send_message, versions,
+};
 pub use presence::{PresenceList, PresenceView, get_presence};
 pub use settings::{delete_conversation, password_hash, update_conversation};
 pub use sync::{Synced, sync};

@@ -6,8 +6,17 @@ use actix::{AsyncContext, Context, Handler, Message};
 use rand::Rng;
 use tokio::time::Instant;
 
-use crate::{actors::reply::{Answer, Reply}, db::{NewMessage, Op, Pass}, domain::{Content, Emoji, Kind, MessageId, MessageType, Role, Settings, Timestamp, User, message::Draft, permission::{Action, self}}, protocol::{ApiError, ErrorCode, command::ReadUpTo}};
 use super::{Loaded, Pending, Room, Seat, settings::note};
+use crate::{
+    actors::reply::{Answer, Reply},
+    db::{NewMessage, Op, Pass},
+    domain::{
+        Content, Emoji, Kind, MessageId, MessageType, Role, Settings, Timestamp, User,
+        message::Draft,
+        permission::{self, Action},
+    },
+    protocol::{ApiError, ErrorCode, command::ReadUpTo},
+};
 
 /// Changes that may wait behind the commit that is on its way; one more is refused with `RATE_LIMITED`.
 const PENDING: usize = 1 << 13;

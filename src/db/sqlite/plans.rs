@@ -1,9 +1,21 @@
 //! What SQLite makes of the hot queries: each must go through an index. Tests only.
 
-use diesel::{RunQueryDsl, SqliteConnection, debug_query, prelude::QueryableByName, query_builder::{QueryFragment, QueryId}, sql_types::Text, sqlite::Sqlite};
+use diesel::{
+    RunQueryDsl, SqliteConnection, debug_query,
+    prelude::QueryableByName,
+    query_builder::{QueryFragment, QueryId},
+    sql_types::Text,
+    sqlite::Sqlite,
+};
 
-use crate::{db::{query, types::Id}, domain::UserKey};
-use super::{append::{ByClient, ForgetUses, MarkUnused}, connection, migrations, store};
+use super::{
+    append::{ByClient, ForgetUses, MarkUnused},
+    connection, migrations, store,
+};
+use crate::{
+    db::{query, types::Id},
+    domain::UserKey,
+};
 
 #[derive(QueryableByName)]
 struct Step {

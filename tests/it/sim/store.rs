@@ -4,9 +4,23 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
-use parlor::{db::{Account, Appended, Behind, Change, ConversationAppend, Credentials, Door, Doorway, EndpointKey, History, HistoryAt, ListCursor, Log, LogError, Membership, NewAccount, NewConversation, NewUpload, News, Receipt, Refusal, RoomState, Store, StoreError, SyncPage, TokenUser, Told, UploadStore, Version, WebhookStore}, domain::{Conversation, ConversationId, ConversationKey, Kind, Member, MessageId, Role, Seq, Timestamp, UploadName, User, UserId, UserKey, conversation::{ChannelView, ConversationView, Policies}}};
+use parlor::{
+    db::{
+        Account, Appended, Behind, Change, ConversationAppend, Credentials, Door, Doorway, EndpointKey, History,
+        HistoryAt, ListCursor, Log, LogError, Membership, NewAccount, NewConversation, NewUpload, News, Receipt,
+        Refusal, RoomState, Store, StoreError, SyncPage, TokenUser, Told, UploadStore, Version, WebhookStore,
+    },
+    domain::{
+        Conversation, ConversationId, ConversationKey, Kind, Member, MessageId, Role, Seq, Timestamp, UploadName, User,
+        UserId, UserKey,
+        conversation::{ChannelView, ConversationView, Policies},
+    },
+};
 
-use super::{faults::{Fate, Faults, Sabotage}, history::Chat};
+use super::{
+    faults::{Fate, Faults, Sabotage},
+    history::Chat,
+};
 
 type Found<T> = Result<T, StoreError>;
 
@@ -146,6 +160,11 @@ impl UploadStore for FakeStore {
     }
 
     async fn sweep_uploads(&self, _: Timestamp, _: usize) -> Found<Vec<UploadName>> {
+        not_simulated()
+    }
+}
+
+#[async_trait]
 impl WebhookStore for FakeStore {
     async fn webhook_endpoint(&self, _: &str, _: Timestamp) -> Found<(EndpointKey, bool)> {
         not_simulated()

@@ -16,8 +16,18 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use diesel::{RunQueryDsl, connection::SimpleConnection, dsl::sql, sql_types::Integer};
 
-use crate::{db::{Account, Behind, Change, Credentials, Door, Doorway, EndpointKey, History, HistoryAt, ListCursor, Membership, NewAccount, NewConversation, News, Receipt, Refusal, RoomState, Store, StoreError, SyncPage, TokenUser, Told, Version, WebhookStore}, domain::{Conversation, ConversationId, ConversationKey, Member, MessageId, Role, Seq, Timestamp, User, UserId, UserKey, conversation::{ChannelView, ConversationView}}};
 use super::{readers::Readers, writer::WriterHandle};
+use crate::{
+    db::{
+        Account, Behind, Change, Credentials, Door, Doorway, EndpointKey, History, HistoryAt, ListCursor, Membership,
+        NewAccount, NewConversation, News, Receipt, Refusal, RoomState, Store, StoreError, SyncPage, TokenUser, Told,
+        Version, WebhookStore,
+    },
+    domain::{
+        Conversation, ConversationId, ConversationKey, Member, MessageId, Role, Seq, Timestamp, User, UserId, UserKey,
+        conversation::{ChannelView, ConversationView},
+    },
+};
 
 pub use self::conversations::{rooms_of, slug_is_taken};
 

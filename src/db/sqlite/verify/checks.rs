@@ -2,8 +2,11 @@
 
 use diesel::{SqliteConnection, dsl::sql, prelude::*, sql_types::Text};
 
-use crate::{db::schema::conversations, domain::{ConversationName, Kind, Slug}};
 use super::{FINDINGS_MAX, Report, beside::BESIDE};
+use crate::{
+    db::schema::conversations,
+    domain::{ConversationName, Kind, Slug},
+};
 
 /// Each gives a sentence for each row that is wrong. `>> 32` and `& 4294967295` are `position::unpack`.
 const ROWS: &[(&str, &str)] = &[
