@@ -368,6 +368,8 @@ pub enum Change {
         message: MessageId,
         /// Its reactions in their latest form.
         reactions: Vec<Reaction>,
+        /// When.
+        at: Timestamp,
     },
 }
 

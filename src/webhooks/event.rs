@@ -9,7 +9,7 @@ use crate::{
     config::WebhookEvents,
     db::{Change, News},
     domain::{
-        Content, Conversation, ConversationId, Kind, Member, Message, MessageId, MessageType, Role, Seq, Timestamp,
+        Content, Conversation, ConversationId, Kind, Member, Message, MessageId, MessageType, Reaction, Role, Seq, Timestamp,
         UserId, conversation::SharedView,
     },
 };
@@ -91,6 +91,8 @@ struct Data<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     message_id: Option<MessageId>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    reactions: Option<&'a [Reaction]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     deleted_at: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     deleted_by: Option<&'a UserId>,
@@ -166,6 +168,7 @@ fn introduction(conversation: &Conversation, members: &[Member]) -> Event {
         id: conversation.id,
         kind: conversation.kind,
         name: conversation.name.clone(),
+        slug: conversation.slug.clone(),
         member_count: members.len() as u32,
         // Everything that is told behind this stands above it.
         seq: Seq(0),
@@ -202,6 +205,24 @@ fn of_change(conversation: &Conversation, change: &Change) -> Event {
                 ..data
             };
             Event::new("message.deleted", Group::Message, *at, seq, &data)
+        }
+        Change::Edited { message, .. } => {
+            let at = message.edited_at.unwrap_or(message.created_at);
+            let data = Data {
+                message: Some(message),
+                ..data
+            };
+            Event::new("message.edited", Group::Message, at, seq, &data)
+        }
+        Change::Reacted {
+            message, reactions, at, ..
+        } => {
+            let data = Data {
+                message_id: Some(*message),
+                reactions: Some(reactions),
+                ..data
+            };
+            Event::new("reaction.updated", Group::Message, *at, seq, &data)
         }
     }
 }

@@ -462,6 +462,7 @@ async fn check(world: &World, room: &Conversation, model: &Model, people: &[Arc<
                 seq,
                 message,
                 reactions,
+                ..
             } => {
                 assert_eq!(model.others[&seq.0], (*message, false));
                 assert_eq!(spell_reactions(reactions), said(message).spelled_reactions(people));

@@ -134,6 +134,7 @@ impl Room {
                     seq,
                     message,
                     reactions,
+                    ..
                 } => self.writer.event(&Event::ReactionUpdated {
                     conversation_id: self.id,
                     seq: *seq,

@@ -449,6 +449,7 @@ impl Chat {
                 seq,
                 message: message.id,
                 reactions: message.reactions.clone(),
+                at: message.created_at,
             },
         }
     }

@@ -203,6 +203,7 @@ impl OtherChange {
                 seq,
                 message,
                 reactions: now.reactions.clone(),
+                at: Timestamp::from_millis(self.at),
             },
             _ => Change::Deleted {
                 seq,

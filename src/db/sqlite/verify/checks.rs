@@ -115,6 +115,8 @@ const ROWS: &[(&str, &str)] = &[
          WHERE sweep_at IS NOT NULL AND EXISTS (SELECT 1 FROM upload_uses u WHERE u.name = uploads.name)
          UNION ALL SELECT 'an upload of user ' || user_key || ' that no message shows is never swept' FROM uploads
          WHERE sweep_at IS NULL AND NOT EXISTS (SELECT 1 FROM upload_uses u WHERE u.name = uploads.name)",
+    ),
+    (
         "webhook cursors",
         "SELECT 'endpoint ' || endpoint_key || ' was told of conversation ' || c.conversation_key || ' up to ' || c.seq
          || ', but it ends at ' || coalesce(h.seq, 'nothing') FROM webhook_cursors c
