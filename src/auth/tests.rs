@@ -13,8 +13,8 @@ use super::*;
 use crate::{
     config::JwtConfig,
     db::{
-        Account, Change, Credentials, History, HistoryAt, ListCursor, Membership, NewAccount, NewGroup, RoomState,
-        Store, StoreError, SyncPage, TokenUser,
+        Account, Change, Credentials, DuePage, History, HistoryAt, ListCursor, Membership, NewAccount, NewGroup,
+        RetentionStore, RoomState, Store, StoreError, SweepFrom, Swept, SyncPage, TokenUser,
     },
     domain::{
         Clock, Conversation, ConversationId, ConversationKey, Member, Role, Seq, Timestamp, User, UserId, UserKey,
@@ -71,6 +71,21 @@ impl Accounts {
 
 fn not_here<T>() -> Result<T, StoreError> {
     Err(StoreError::Broken("not asked for here".to_owned()))
+}
+
+#[async_trait]
+impl RetentionStore for Accounts {
+    async fn due(&self, _: Timestamp, _: Option<ConversationKey>, _: usize) -> Result<DuePage, StoreError> {
+        not_here()
+    }
+
+    async fn purge(&self, _: ConversationKey, _: Timestamp, _: u32) -> Result<bool, StoreError> {
+        not_here()
+    }
+
+    async fn sweep_read_marks(&self, _: Option<SweepFrom>, _: Timestamp, _: usize) -> Result<Swept, StoreError> {
+        not_here()
+    }
 }
 
 #[async_trait]

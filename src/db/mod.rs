@@ -5,6 +5,7 @@ mod append;
 mod error;
 mod position;
 mod query;
+mod retention;
 mod rows;
 mod schema;
 pub mod sqlite;
@@ -13,6 +14,7 @@ mod types;
 
 pub use append::{Appended, ConversationAppend, Log, LogError, NewMessage, Op, Outcome, Refusal};
 pub use error::StoreError;
+pub use retention::{DueConversation, DuePage, RetentionStore, SweepFrom, Swept};
 pub use store::{
     Account, Change, Credentials, History, HistoryAt, ListCursor, Membership, NewAccount, NewGroup, RoomState, Store,
     SyncPage, TokenUser,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::StoreError;
+use super::{RetentionStore, StoreError};
 use crate::domain::{
     Conversation, ConversationId, ConversationKey, Kind, Member, Message, MessageId, Role, Seq, Timestamp, User,
     UserId, UserKey, conversation::ConversationView,
@@ -17,7 +17,7 @@ use crate::domain::{
 /// snapshot; each write is one transaction, durable when it returns. Bounded: waits at most five seconds for a connection,
 /// then `StoreError::Unavailable`. Does not check permissions.
 #[async_trait]
-pub trait Store: Send + Sync {
+pub trait Store: RetentionStore + Send + Sync {
     /// The id of the store's history.
     fn epoch(&self) -> &str;
     /// Whether the database answers and can be written to.
@@ -203,6 +203,8 @@ pub struct RoomState {
     pub members: Vec<Member>,
     /// The last seq.
     pub head: Seq,
+    /// Up to where retention has removed everything.
+    pub expired: Seq,
 }
 
 /// One of a user's conversations, as their sessions need it.
@@ -260,6 +262,10 @@ pub struct SyncPage {
     pub has_more: bool,
     /// Whether the client must forget what it has.
     pub reset: bool,
+    /// For a reset: whether there are older messages than these.
+    pub older: bool,
+    /// Up to where retention has removed everything.
+    pub expired: Seq,
 }
 
 /// One durable change, to be told again.

@@ -37,6 +37,11 @@ impl Timestamp {
         Self(self.0.saturating_add(duration.as_millis() as i64))
     }
 
+    /// This moment moved by so many seconds into the past.
+    pub fn before_seconds(self, seconds: u32) -> Self {
+        Self(self.0.saturating_sub(i64::from(seconds) * 1000))
+    }
+
     /// Milliseconds from `earlier` to here; 0 if `earlier` is later.
     pub fn since(self, earlier: Self) -> u64 {
         self.0.saturating_sub(earlier.0).max(0) as u64

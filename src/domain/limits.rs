@@ -44,6 +44,8 @@ pub const GROUP_MEMBERS: usize = 5000;
 pub const MAX_MEMBERS: (u32, u32) = (2, GROUP_MEMBERS as u32);
 /// Shortest and longest that a policy may have messages kept, in seconds: the store has 31 bits for it.
 pub const RETENTION_SECONDS: (u32, u32) = (60, i32::MAX as u32);
+/// Positions that one step of retention removes at the most.
+pub const EXPIRED_AT_ONCE: u32 = 500;
 /// Longest pause between two messages of one user that a policy may ask for, in seconds.
 pub const SLOW_MODE_SECONDS: u32 = 3600;
 /// Unread messages are counted exactly up to here, then reported as this figure.

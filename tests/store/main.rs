@@ -6,6 +6,7 @@ mod log;
 mod membership;
 mod model;
 mod reads;
+mod retention;
 mod settings;
 mod users;
 mod verify;

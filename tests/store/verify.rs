@@ -92,12 +92,32 @@ const DAMAGE: &[(&str, &str)] = &[
         "conversation 3 should end at 1 with message 1, but has no changes",
     ),
     (
-        "INSERT INTO changes SELECT position, position, 0, 1, 1 FROM messages WHERE position = (1 << 32) + 3",
+        "INSERT INTO changes SELECT position, position, id, 0, 1, 1 FROM messages WHERE position = (1 << 32) + 3",
         "conversation 1 has seq 3 twice",
     ),
     (
         "UPDATE messages SET position = 1 << 32, change_position = 1 << 32 WHERE position = (1 << 32) + 1",
         "conversation 1 has something at seq 0",
+    ),
+    (
+        "UPDATE heads SET expired_seq = 1 WHERE conversation_key = 1",
+        "conversation 1 has seq 1, which retention removed",
+    ),
+    (
+        "UPDATE heads SET expired_seq = 9 WHERE conversation_key = 1",
+        "conversation 1 is gone up to 9, but it ends at 6",
+    ),
+    (
+        "INSERT INTO mentions VALUES (1, (1 << 32) + 4)",
+        "a mention stands at 4 of conversation 1, where no message is",
+    ),
+    (
+        "INSERT INTO reactions VALUES ((1 << 32) + 4, 'heart', 1, 0, 0)",
+        "a reaction belongs to message 4 of conversation 1, which is missing",
+    ),
+    (
+        "INSERT INTO message_versions VALUES ((1 << 32) + 4, 0, 'x', 0)",
+        "a former version belongs to message 4 of conversation 1, which is missing",
     ),
     (
         "UPDATE heads SET seq = 9 WHERE conversation_key = 1",

@@ -7,6 +7,7 @@ mod commit;
 mod members;
 mod presence;
 mod recover;
+mod retention;
 mod settings;
 mod stats;
 mod submit;
@@ -18,9 +19,10 @@ use actix::{
 };
 use indexmap::IndexMap;
 use rand::rngs::StdRng;
-use tokio::time::Instant;
+use tokio::{sync::oneshot, time::Instant};
 
 pub use presence::{Typing, Unview, View};
+pub use retention::Expire;
 pub use stats::{RoomFigures, RoomStats};
 pub use submit::{Request, Submit};
 
@@ -64,6 +66,8 @@ struct Loaded {
     seats: IndexMap<UserKey, Seat>,
     /// The position up to which everything was broadcast.
     head: Seq,
+    /// Up to where the members were told that retention has removed everything.
+    expired: Seq,
 }
 
 enum State {
@@ -90,6 +94,8 @@ pub struct Room {
     /// do what depends on it. The same while the room is in doubt: who is a member is what it doubts.
     deferred: Option<VecDeque<Submit>>,
     doubt: Doubt,
+    /// The janitor waits for a removal of what is past its time: there is one under way at the most.
+    expiring: Option<oneshot::Sender<bool>>,
     viewers: Viewers,
     recent: Recent,
     writer: BatchWriter,
@@ -117,6 +123,7 @@ impl Room {
             flushing: false,
             deferred: None,
             doubt: Doubt::None,
+            expiring: None,
             viewers: Viewers::default(),
             recent: Recent::default(),
             writer: BatchWriter::default(),
@@ -170,6 +177,7 @@ impl Room {
             reply.refuse(why.clone());
         }
         self.refuse_deferred(&why);
+        self.expiring = None;
         self.state = State::Ended(why);
         self.retire(ctx);
     }
@@ -233,6 +241,7 @@ impl Loaded {
             conversation: state.conversation,
             seats: seats(state.members),
             head: state.head,
+            expired: state.expired,
         }
     }
 }

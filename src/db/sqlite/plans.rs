@@ -61,7 +61,7 @@ fn no_hot_query_reads_a_whole_table() {
         plan(c, &query::conversations::members_of(1)),
         plan(c, &query::conversations::role(1, 2)),
         plan(c, &query::conversations::of_user(1)),
-        plan(c, &query::conversations::head(1)),
+        plan(c, &query::conversations::ends(1)),
         plan(c, &query::conversations::heads_of(vec![1, 2])),
         plan(c, &query::users::by_keys(vec![1, 2])),
         plan(c, &query::users::by_ids(vec!["a", "b"])),

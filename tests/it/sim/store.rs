@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use async_trait::async_trait;
 use parlor::{
     db::{
-        Account, Appended, Change, ConversationAppend, Credentials, History, HistoryAt, ListCursor, Log, LogError,
-        Membership, NewAccount, NewGroup, RoomState, Store, StoreError, SyncPage, TokenUser,
+        Account, Appended, Change, ConversationAppend, Credentials, DuePage, History, HistoryAt, ListCursor, Log,
+        LogError, Membership, NewAccount, NewGroup, RetentionStore, RoomState, Store, StoreError, SweepFrom, Swept,
+        SyncPage, TokenUser,
     },
     domain::{
         Conversation, ConversationId, ConversationKey, Kind, Member, Role, Seq, Timestamp, User, UserId, UserKey,
@@ -144,6 +145,23 @@ fn not_simulated<T>() -> Found<T> {
 }
 
 #[async_trait]
+impl RetentionStore for FakeStore {
+    async fn due(&self, _: Timestamp, _: Option<ConversationKey>, _: usize) -> Found<DuePage> {
+        let (due, next) = (Vec::new(), None);
+        Ok(DuePage { due, next })
+    }
+
+    async fn purge(&self, _: ConversationKey, _: Timestamp, _: u32) -> Found<bool> {
+        not_simulated()
+    }
+
+    async fn sweep_read_marks(&self, _: Option<SweepFrom>, _: Timestamp, _: usize) -> Found<Swept> {
+        let (forgotten, next) = (0, None);
+        Ok(Swept { forgotten, next })
+    }
+}
+
+#[async_trait]
 impl Store for FakeStore {
     fn epoch(&self) -> &str {
         "the only epoch"
@@ -246,6 +264,7 @@ impl Store for FakeStore {
             conversation: chat.conversation.clone(),
             members: chat.members.clone(),
             head: chat.head,
+            expired: Seq(0),
         };
         self.ask(|memory| memory.chat(id).map(state)).await
     }

@@ -5,6 +5,7 @@
 //! rest costs.
 
 mod changes;
+mod expire;
 mod insert;
 mod members;
 mod send;
@@ -12,9 +13,9 @@ mod settings;
 
 use diesel::{SqliteConnection, prelude::*};
 
-pub use self::changes::DELETED;
 #[cfg(test)]
 pub use self::send::ByClient;
+pub use self::{changes::DELETED, expire::purge};
 use super::statement::statement;
 use crate::{
     db::{
@@ -101,6 +102,7 @@ impl<'a> Turn<'a> {
                 at,
             } => self.delete(*message, by, *moderator, *at),
             Op::MarkRead { user, upto, at } => self.mark_read(*user, *upto, *at),
+            Op::Expire { before, limit } => self.expire(*before, *limit),
             Op::AddMember {
                 actor,
                 user,

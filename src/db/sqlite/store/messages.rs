@@ -2,7 +2,7 @@
 
 use diesel::{OptionalExtension, SqliteConnection, prelude::*};
 
-use super::conversations::head;
+use super::conversations::ends;
 use crate::{
     db::{
         Change, History, HistoryAt, StoreError, SyncPage,
@@ -121,15 +121,17 @@ pub fn sync(
     after: Seq,
     limit: usize,
 ) -> Result<SyncPage> {
-    let head = head(connection, conversation.key)?;
+    let (head, expired) = ends(connection, conversation.key)?;
     if after > head || head.0 - after.0 > limits::SYNC_RESET_AFTER {
-        let (rows, _) = before(connection, conversation, None, limits::PAGE_DEFAULT)?;
+        let (rows, older) = before(connection, conversation, None, limits::PAGE_DEFAULT)?;
         let messages = messages(connection, conversation, rows)?;
         return Ok(SyncPage {
             messages,
             seq: head,
             has_more: false,
             reset: true,
+            older,
+            expired,
         });
     }
     let (low, last) = (pack(conversation.key, after), pack(conversation.key, head));
@@ -152,6 +154,8 @@ pub fn sync(
         seq,
         has_more,
         reset: false,
+        older: false,
+        expired,
     })
 }
 

@@ -3,6 +3,7 @@
 mod conversations;
 mod list;
 mod messages;
+mod retention;
 pub mod unread;
 mod users;
 

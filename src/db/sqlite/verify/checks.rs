@@ -63,9 +63,24 @@ const ROWS: &[(&str, &str)] = &[
          UNION ALL SELECT 'change ' || (position & 4294967295) || ' of conversation ' || (position >> 32)
          || ' belongs to a message that is missing' FROM changes
          WHERE NOT EXISTS (SELECT 1 FROM messages m WHERE m.position = message_position)
+         AND NOT EXISTS (SELECT 1 FROM heads WHERE conversation_key = message_position >> 32
+         AND message_position & 4294967295 <= expired_seq)
          UNION ALL SELECT 'change ' || (c.position & 4294967295) || ' of conversation ' || (c.position >> 32)
          || ' deletes a message that is not deleted' FROM changes c JOIN messages m ON m.position = c.message_position
          WHERE c.kind = 0 AND m.deleted_at IS NULL",
+    ),
+    (
+        "what retention removed",
+        "SELECT 'conversation ' || conversation_key || ' is gone up to ' || expired_seq || ', but it ends at ' || seq
+         FROM heads WHERE expired_seq > seq OR expired_seq < 0
+         UNION ALL SELECT 'a mention stands at ' || (position & 4294967295) || ' of conversation ' || (position >> 32)
+         || ', where no message is' FROM mentions x WHERE NOT EXISTS (SELECT 1 FROM messages m WHERE m.position = x.position)
+         UNION ALL SELECT 'a former version belongs to message ' || (message_position & 4294967295) || ' of conversation '
+         || (message_position >> 32) || ', which is missing' FROM message_versions
+         WHERE NOT EXISTS (SELECT 1 FROM messages m WHERE m.position = message_position)
+         UNION ALL SELECT 'a reaction belongs to message ' || (message_position & 4294967295) || ' of conversation '
+         || (message_position >> 32) || ', which is missing' FROM reactions
+         WHERE NOT EXISTS (SELECT 1 FROM messages m WHERE m.position = message_position)",
     ),
     ("the epoch", "SELECT 'the store has no epoch' WHERE NOT EXISTS (SELECT 1 FROM meta WHERE name = 'epoch')"),
 ];
