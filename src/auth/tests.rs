@@ -13,8 +13,8 @@ use super::*;
 use crate::{
     config::JwtConfig,
     db::{
-        Account, Change, Credentials, DuePage, History, HistoryAt, ListCursor, Membership, NewAccount, NewGroup,
-        RetentionStore, RoomState, Store, StoreError, SweepFrom, Swept, SyncPage, TokenUser,
+        Account, Change, Credentials, DuePage, Found, History, HistoryAt, ListCursor, Membership, NewAccount, NewGroup,
+        RetentionStore, RoomState, Search, SearchStore, Store, StoreError, SweepFrom, Swept, SyncPage, TokenUser,
     },
     domain::{
         Clock, Conversation, ConversationId, ConversationKey, Member, Role, Seq, Timestamp, User, UserId, UserKey,
@@ -71,6 +71,17 @@ impl Accounts {
 
 fn not_here<T>() -> Result<T, StoreError> {
     Err(StoreError::Broken("not asked for here".to_owned()))
+}
+
+#[async_trait]
+impl SearchStore for Accounts {
+    async fn search(&self, _: UserKey, _: Search) -> Result<Found, StoreError> {
+        not_here()
+    }
+
+    fn search_backlog(&self) -> u64 {
+        0
+    }
 }
 
 #[async_trait]

@@ -8,6 +8,7 @@ mod query;
 mod retention;
 mod rows;
 mod schema;
+mod search;
 pub mod sqlite;
 mod store;
 mod types;
@@ -15,6 +16,7 @@ mod types;
 pub use append::{Appended, ConversationAppend, Log, LogError, NewMessage, Op, Outcome, Refusal};
 pub use error::StoreError;
 pub use retention::{DueConversation, DuePage, RetentionStore, SweepFrom, Swept};
+pub use search::{Before, Found, Hit, Search, SearchStore};
 pub use store::{
     Account, Change, Credentials, History, HistoryAt, ListCursor, Membership, NewAccount, NewGroup, RoomState, Store,
     SyncPage, TokenUser,

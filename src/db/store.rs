@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{RetentionStore, StoreError};
+use super::{RetentionStore, SearchStore, StoreError};
 use crate::domain::{
     Conversation, ConversationId, ConversationKey, Kind, Member, Message, MessageId, Role, Seq, Timestamp, User,
     UserId, UserKey, conversation::ConversationView,
@@ -17,7 +17,7 @@ use crate::domain::{
 /// snapshot; each write is one transaction, durable when it returns. Bounded: waits at most five seconds for a connection,
 /// then `StoreError::Unavailable`. Does not check permissions.
 #[async_trait]
-pub trait Store: RetentionStore + Send + Sync {
+pub trait Store: RetentionStore + SearchStore + Send + Sync {
     /// The id of the store's history.
     fn epoch(&self) -> &str;
     /// Whether the database answers and can be written to.

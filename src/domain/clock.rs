@@ -22,6 +22,12 @@ impl Timestamp {
         Self(seconds.saturating_mul(1000))
     }
 
+    /// From RFC 3339, with any offset; to the millisecond.
+    pub fn parse(text: &str) -> Option<Self> {
+        let moment: jiff::Timestamp = text.parse().ok()?;
+        Some(Self(moment.as_millisecond()))
+    }
+
     /// Milliseconds since the Unix epoch.
     pub fn millis(self) -> i64 {
         self.0

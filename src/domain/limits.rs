@@ -24,6 +24,12 @@ pub const FRAME_BYTES: usize = 128 * 1024;
 pub const FRAGMENTS: usize = 256;
 /// Bad frames in a row that close a connection with 4400.
 pub const BAD_FRAMES: u32 = 5;
+/// Longest text that a search may look for, in code points.
+pub const SEARCH_CHARS: usize = 200;
+/// Messages that a search gives unasked.
+pub const SEARCH_DEFAULT: usize = 20;
+/// Conversations that one search looks through, those with the newest messages first.
+pub const SEARCH_CONVERSATIONS: usize = 1000;
 /// Users that one `get_presence` may name.
 pub const PRESENCE_USERS: usize = 500;
 /// Conversations that one `sync` may name.

@@ -10,6 +10,7 @@ pub mod message;
 pub mod names;
 pub mod permission;
 pub mod user;
+pub mod words;
 
 pub use clock::{Clock, Entropy, Timestamp};
 pub use conversation::{Conversation, Kind, Member, Policies, Role, Settings};

@@ -16,6 +16,7 @@ pub mod openapi;
 mod operators;
 mod presence;
 pub mod routes;
+mod search;
 pub mod server;
 mod settings;
 pub mod state;

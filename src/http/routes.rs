@@ -19,7 +19,7 @@ use super::{
     figures::Meter,
     members, messages,
     observe::{Observer, cors, observe},
-    operators, presence, settings, users,
+    operators, presence, search, settings, users,
 };
 
 /// A route, as tests and the OpenAPI document read it.
@@ -96,6 +96,7 @@ routes! {
         DELETE members::remove_member User(Free);
     }
     "/api/conversations/{id}/leave" { POST members::leave_conversation User(Free); }
+    "/api/search" { GET search::search User(Free); }
     "/api/admin/sessions" { GET admin::list_sessions Admin(Free); }
     "/api/admin/sessions/{id}" { DELETE admin::disconnect_session Admin(Free); }
     "/api/admin/metrics" { GET admin::show_metrics Admin(Free); }

@@ -40,6 +40,7 @@ const KEPT_TO: &[(&str, &[&str])] = &[
     ("jsonwebtoken", &["auth"]),
     ("argon2", &["auth"]),
     ("ureq", &["auth"]),
+    ("unicode_normalization", &["domain"]),
     ("clap", &["cli"]),
     ("toml", &["config"]),
     ("prometheus_client", &["metrics", "http"]),

@@ -7,6 +7,7 @@ mod membership;
 mod model;
 mod reads;
 mod retention;
+mod search;
 mod settings;
 mod users;
 mod verify;

@@ -6,6 +6,7 @@ mod join;
 mod members;
 mod messages;
 mod presence;
+mod search;
 mod settings;
 mod sync;
 mod users;
@@ -22,6 +23,7 @@ pub use join::{Joined, MemberView, join_conversation, leave_conversation, list_m
 pub use members::{add_member, leave_for_good, remove_member, set_role};
 pub use messages::{HistoryRequest, ReadState, Sent, delete_message, history, mark_read, send_message};
 pub use presence::{PresenceList, PresenceView, get_presence};
+pub use search::{SearchRequest, search};
 pub use settings::{delete_conversation, update_conversation};
 pub use sync::{Synced, sync};
 pub use users::{ProductUser, put_user};

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use parlor::{
     db::{
         Account, Appended, Change, ConversationAppend, Credentials, DuePage, History, HistoryAt, ListCursor, Log,
-        LogError, Membership, NewAccount, NewGroup, RetentionStore, RoomState, Store, StoreError, SweepFrom, Swept,
-        SyncPage, TokenUser,
+        LogError, Membership, NewAccount, NewGroup, RetentionStore, RoomState, Search, SearchStore, Store, StoreError,
+        SweepFrom, Swept, SyncPage, TokenUser,
     },
     domain::{
         Conversation, ConversationId, ConversationKey, Kind, Member, Role, Seq, Timestamp, User, UserId, UserKey,
@@ -142,6 +142,17 @@ impl Log for FakeStore {
 
 fn not_simulated<T>() -> Found<T> {
     Err(StoreError::Unavailable("the simulation has no such thing".into()))
+}
+
+#[async_trait]
+impl SearchStore for FakeStore {
+    async fn search(&self, _: UserKey, _: Search) -> Found<parlor::db::Found> {
+        not_simulated()
+    }
+
+    fn search_backlog(&self) -> u64 {
+        0
+    }
 }
 
 #[async_trait]

@@ -101,7 +101,7 @@ fn find(connection: &mut SqliteConnection, conversation: &Conversation, id: Mess
 }
 
 /// The rows as clients see them, with their senders in one query.
-fn messages(
+pub fn messages(
     connection: &mut SqliteConnection,
     conversation: &Conversation,
     rows: Vec<MessageRow>,

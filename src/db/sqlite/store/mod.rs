@@ -4,6 +4,7 @@ mod conversations;
 mod list;
 mod messages;
 mod retention;
+mod search;
 pub mod unread;
 mod users;
 

@@ -82,6 +82,24 @@ const ROWS: &[(&str, &str)] = &[
          || (message_position >> 32) || ', which is missing' FROM reactions
          WHERE NOT EXISTS (SELECT 1 FROM messages m WHERE m.position = message_position)",
     ),
+    (
+        "the search index",
+        "SELECT 'message ' || (m.position & 4294967295) || ' of conversation ' || (m.position >> 32)
+         || ' is missing in the search index' FROM search_progress p JOIN messages m
+         ON m.position > (p.conversation_key << 32) + p.expired_seq AND m.position <= (p.conversation_key << 32) + p.seq
+         WHERE m.change_position <= (p.conversation_key << 32) + p.seq AND m.kind = 0 AND m.deleted_at IS NULL
+         AND NOT EXISTS (SELECT 1 FROM message_index_docsize WHERE id = m.position)
+         UNION ALL SELECT 'the search index has message ' || (i.id & 4294967295) || ' of conversation ' || (i.id >> 32)
+         || ', which is not there to be found' FROM message_index_docsize i
+         LEFT JOIN search_progress p ON p.conversation_key = i.id >> 32
+         WHERE NOT EXISTS (SELECT 1 FROM messages m WHERE m.position = i.id AND m.kind = 0
+         AND (m.deleted_at IS NULL OR m.change_position > (p.conversation_key << 32) + p.seq))
+         AND NOT EXISTS (SELECT 1 FROM heads h WHERE h.conversation_key = i.id >> 32
+         AND i.id & 4294967295 <= h.expired_seq AND i.id & 4294967295 > p.expired_seq)
+         UNION ALL SELECT 'the search index of conversation ' || p.conversation_key || ' is ahead of its counter'
+         FROM search_progress p LEFT JOIN heads h ON h.conversation_key = p.conversation_key
+         WHERE p.seq > coalesce(h.seq, -1) OR p.expired_seq > coalesce(h.expired_seq, -1)",
+    ),
     ("the epoch", "SELECT 'the store has no epoch' WHERE NOT EXISTS (SELECT 1 FROM meta WHERE name = 'epoch')"),
 ];
 
