@@ -33,7 +33,7 @@ pub fn durable(facts: &Facts<'_>, breaches: &mut Breaches) {
                 // Without its text only when a later change took it away.
                 && (kept.content.is_some() || kept.change_seq > kept.seq)
         });
-        if !same {
+        if !same && !facts.is_gone(&message.conversation, message.seq) {
             breaches.add(Promise::Durable, format!("{by} has {message:?}, the history {kept:?}"));
         }
     }
@@ -41,6 +41,10 @@ pub fn durable(facts: &Facts<'_>, breaches: &mut Breaches) {
         for (_, act) in &log.acts {
             if let Act::Deleted { conversation, seq, id } | Act::DeleteAnswered { conversation, seq, id } = act {
                 let kept = kept(conversation, id);
+                let of = facts.sightings.iter().find(|sighting| sighting.message.id == *id);
+                if of.is_some_and(|of| facts.is_gone(conversation, of.message.seq)) {
+                    continue;
+                }
                 if !kept.is_some_and(|kept| kept.content.is_none() && kept.change_seq == *seq) {
                     let by = &log.user;
                     breaches.add(
@@ -87,7 +91,8 @@ pub fn agreement(facts: &Facts<'_>, breaches: &mut Breaches) {
     }
 }
 
-/// The final history has the changes 1..N, each once.
+/// The final history has the changes 1..N, each once; from behind what retention removed, and without those that were done to
+/// what is gone: somebody has seen each of them.
 pub fn gap_free(facts: &Facts<'_>, breaches: &mut Breaches) {
     for (id, conversation) in &facts.end.conversations {
         let mut numbers: Vec<u64> = Vec::new();
@@ -97,18 +102,44 @@ pub fn gap_free(facts: &Facts<'_>, breaches: &mut Breaches) {
                 numbers.push(message.change_seq);
             }
         }
+        let first = conversation.expired + 1;
+        if conversation.expired > 0 {
+            numbers.extend(seen_of_gone(facts, id));
+            numbers.retain(|number| *number >= first);
+        }
         let in_order = conversation.messages.windows(2).all(|pair| pair[0].seq < pair[1].seq);
         numbers.sort_unstable();
-        let whole = numbers.iter().copied().eq(1..=conversation.seq);
+        if conversation.expired > 0 {
+            numbers.dedup();
+        }
+        let whole = numbers.iter().copied().eq(first..=conversation.seq);
         if !in_order || !whole {
-            let odd = (1..).zip(&numbers).find(|(wanted, number)| wanted != *number);
+            let odd = (first..).zip(&numbers).find(|(wanted, number)| wanted != *number);
             let what = format!(
-                "{id} is to have 1..{}: in order {in_order}, first odd (wanted, is) {odd:?}",
+                "{id} is to have {first}..{}: in order {in_order}, first odd (wanted, is) {odd:?}",
                 conversation.seq
             );
             breaches.add(Promise::GapFree, what);
         }
     }
+}
+
+/// The changes that were done to messages of a conversation that are gone, as far as anybody saw them.
+fn seen_of_gone(facts: &Facts<'_>, conversation: &str) -> Vec<u64> {
+    let gone = |message: &Message| message.conversation == conversation && facts.is_gone(conversation, message.seq);
+    let forms = facts.sightings.iter().filter(|sighting| gone(sighting.message));
+    let mut seen: Vec<u64> = forms.map(|sighting| sighting.message.change_seq).collect();
+    let acts = facts.logs.iter().flat_map(|log| &log.acts);
+    seen.extend(acts.filter_map(|(_, act)| match act {
+        Act::Deleted {
+            conversation: of, seq, ..
+        }
+        | Act::DeleteAnswered {
+            conversation: of, seq, ..
+        } => (of == conversation).then_some(*seq),
+        _ => None,
+    }));
+    seen
 }
 
 /// A send is in one place, and every answer to it is equal.
@@ -117,6 +148,10 @@ pub fn one_place(facts: &Facts<'_>, breaches: &mut Breaches) {
     for Sighting { by, message, .. } in &facts.sightings {
         let Some(key) = message.key() else { continue };
         let first = *seen.entry(key).or_insert(message);
+        if facts.is_gone(&message.conversation, first.seq.min(message.seq)) {
+            // The client id of a message that is gone is free again.
+            continue;
+        }
         if (first.seq, &first.id) != (message.seq, &message.id) {
             let what = format!(
                 "{key:?} is at {} ({}) and, for {by}, at {} ({})",
@@ -129,7 +164,9 @@ pub fn one_place(facts: &Facts<'_>, breaches: &mut Breaches) {
         for pair in send.answers.windows(2) {
             let (one, other) = (pair[0].1, pair[1].1);
             let deleted = one.content.is_none() || other.content.is_none();
-            let same = if deleted {
+            let same = if facts.is_gone(key.1, one.seq.min(other.seq)) {
+                true
+            } else if deleted {
                 (&one.id, one.seq) == (&other.id, other.seq)
             } else {
                 one == other

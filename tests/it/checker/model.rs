@@ -314,6 +314,7 @@ impl Model {
             let conversation = Conversation {
                 members: members.iter().map(|user| (*user).to_owned()).collect(),
                 seq: self.seqs[chat],
+                expired: 0,
                 standings: members.iter().map(standing).collect(),
                 messages,
             };

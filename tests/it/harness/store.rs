@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use diesel::{Connection, RunQueryDsl, SqliteConnection, connection::SimpleConnection, sql_query};
+use diesel::{
+    Connection, RunQueryDsl, SqliteConnection, connection::SimpleConnection, dsl::sql, sql_query, sql_types::BigInt,
+};
 
 pub struct Store {
     connection: SqliteConnection,
@@ -31,6 +33,13 @@ impl Store {
         sql_query(statement)
             .execute(&mut self.connection)
             .unwrap_or_else(|error| panic!("{statement}: {error}"))
+    }
+
+    /// A number that the file says: `SELECT …`.
+    pub fn reads(&mut self, query: &str) -> i64 {
+        diesel::select(sql::<BigInt>(&format!("({query})")))
+            .get_result(&mut self.connection)
+            .unwrap_or_else(|error| panic!("{query}: {error}"))
     }
 
     /// Holds the write lock until `unlocks`.
