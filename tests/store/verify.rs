@@ -108,6 +108,21 @@ const DAMAGE: &[(&str, &str)] = &[
         "conversation 1 is gone up to 9, but it ends at 6",
     ),
     (
+        "INSERT OR REPLACE INTO search_progress VALUES (1, 6, 0);
+         INSERT INTO message_index (message_index) VALUES ('delete-all')",
+        "message 1 of conversation 1 is missing in the search index",
+    ),
+    (
+        "INSERT OR REPLACE INTO search_progress VALUES (1, 6, 0);
+         INSERT INTO message_index (message_index) VALUES ('delete-all');
+         INSERT INTO message_index (rowid, content, sender) VALUES ((1 << 32) + 2, 'two', '')",
+        "the search index has message 2 of conversation 1, which is not there to be found",
+    ),
+    (
+        "INSERT OR REPLACE INTO search_progress VALUES (1, 7, 0)",
+        "the search index of conversation 1 is ahead of its counter",
+    ),
+    (
         "INSERT INTO mentions VALUES (1, (1 << 32) + 4)",
         "a mention stands at 4 of conversation 1, where no message is",
     ),

@@ -8,7 +8,12 @@ use diesel::{
     sqlite::Sqlite,
 };
 
-use super::{append::ByClient, connection, migrations, store};
+use super::{
+    append::{ByClient, Oldest},
+    connection,
+    index::{Indexed, Lagging},
+    migrations, store,
+};
 use crate::{
     db::{query, types::Id},
     domain::UserKey,
@@ -80,6 +85,13 @@ fn no_hot_query_reads_a_whole_table() {
         ),
         plan(c, &store::Views::<false>::new(UserKey(1), 2, 3, 4)),
         plan(c, &store::Views::<true>::new(UserKey(1), 2, 3, 4)),
+        plan(c, &store::Retained { after: 1, limit: 2 }),
+        plan(c, &store::AllPlaces { user: 1, most: 2 }),
+        plan(c, &store::OnePlace { user: 1, key: 2 }),
+        plan(c, &store::TimeFrom { from: 1, below: 2 }),
+        plan(c, &Lagging { after: 1, last: 2 }),
+        plan(c, &Indexed { low: 1, high: 2 }),
+        plan(c, &Oldest { low: 1, last: 2, limit: 3 }),
     ];
     for plan in &plans {
         assert!(plan.contains("SEARCH"), "{plan}");

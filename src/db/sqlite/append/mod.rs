@@ -14,7 +14,7 @@ mod settings;
 use diesel::{SqliteConnection, prelude::*};
 
 #[cfg(test)]
-pub use self::send::ByClient;
+pub use self::{expire::Oldest, send::ByClient};
 pub use self::{changes::DELETED, expire::purge};
 use super::statement::statement;
 use crate::{

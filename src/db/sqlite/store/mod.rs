@@ -28,7 +28,12 @@ use crate::{
 type Result<T> = std::result::Result<T, StoreError>;
 
 #[cfg(test)]
-pub use self::{list::Views, unread::Count};
+pub use self::{
+    list::Views,
+    retention::Retained,
+    search::{AllPlaces, OnePlace, TimeFrom},
+    unread::Count,
+};
 
 /// The store's end of an open file.
 pub struct SqliteStore {
