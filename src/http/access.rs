@@ -41,6 +41,8 @@ pub enum Pace {
     Free,
     /// The one for messages.
     Message,
+    /// The one for other events: for reads that cost more than others.
+    Event,
 }
 
 /// `route`, for those whom `access` lets in.
@@ -109,6 +111,7 @@ fn keep_pace(state: &State, pace: Pace, user: UserKey) -> Result<(), ApiError> {
     match pace {
         Pace::Free => Ok(()),
         Pace::Message => state.node.rates.check_message(user),
+        Pace::Event => state.node.rates.check_event(user),
     }
 }
 

@@ -55,7 +55,7 @@ macro_rules! routes {
 }
 
 use Access::{Admin, Open, Scraper, User};
-use Pace::{Free, Message};
+use Pace::{Event, Free, Message};
 
 routes! {
     "/api/auth/register" { POST auth::register Open; }
@@ -96,7 +96,7 @@ routes! {
         DELETE members::remove_member User(Free);
     }
     "/api/conversations/{id}/leave" { POST members::leave_conversation User(Free); }
-    "/api/search" { GET search::search User(Free); }
+    "/api/search" { GET search::search User(Event); }
     "/api/admin/sessions" { GET admin::list_sessions Admin(Free); }
     "/api/admin/sessions/{id}" { DELETE admin::disconnect_session Admin(Free); }
     "/api/admin/metrics" { GET admin::show_metrics Admin(Free); }

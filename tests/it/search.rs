@@ -223,6 +223,27 @@ async fn pages_follow_each_other_while_others_write() {
 }
 
 #[tokio::test]
+async fn searching_has_the_pace_of_events() {
+    let setup = Server::with()
+        .env("PARLOR_RATE_LIMITS", "on")
+        .set("rate_events_per_second", 1);
+    let server = setup.start().await;
+    let (alice, bob) = (server.user("alice").await, server.user("bob").await);
+    let mut taken = 0;
+    let refused = loop {
+        let answer = alice.get("/api/search?q=tea").await;
+        if answer.status != 200 {
+            break answer;
+        }
+        taken += 1;
+        assert!(taken < 1000, "nobody is refused");
+    };
+    refused.refused(429, "RATE_LIMITED");
+    assert!(taken > 0, "not even one");
+    bob.finds("tea").await;
+}
+
+#[tokio::test]
 async fn the_index_survives_a_kill_and_says_how_far_it_is() {
     let mut server = Server::start().await;
     let root = server.admin("root").await;

@@ -1,5 +1,5 @@
 //! What the search index lacks, and when there is time to add it: after each commit the writer notes the conversations that
-//! changed, and takes a step when nobody waits, or, under a load that never ends, with a tenth of its time. Called by the
+//! changed, and takes a step when nobody waits, or, under a load that never ends, with a twentieth of its time. Called by the
 //! writer's loop; runs no statement itself.
 
 use std::{
@@ -20,7 +20,7 @@ use crate::db::{Appended, ConversationAppend, Outcome, StoreError};
 const IDLE: Duration = Duration::from_millis(5);
 
 /// Under load, so many times what a step took goes to others before the next one.
-const SHARE: u32 = 10;
+const SHARE: u32 = 20;
 
 /// After a failure.
 const PAUSE: Duration = Duration::from_secs(5);

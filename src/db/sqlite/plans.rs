@@ -91,7 +91,14 @@ fn no_hot_query_reads_a_whole_table() {
         plan(c, &store::TimeFrom { from: 1, below: 2 }),
         plan(c, &Lagging { after: 1, last: 2 }),
         plan(c, &Indexed { low: 1, high: 2 }),
-        plan(c, &Oldest { low: 1, last: 2, limit: 3 }),
+        plan(
+            c,
+            &Oldest {
+                low: 1,
+                last: 2,
+                limit: 3,
+            },
+        ),
     ];
     for plan in &plans {
         assert!(plan.contains("SEARCH"), "{plan}");

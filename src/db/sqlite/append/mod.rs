@@ -13,9 +13,9 @@ mod settings;
 
 use diesel::{SqliteConnection, prelude::*};
 
+pub use self::{changes::DELETED, expire::purge};
 #[cfg(test)]
 pub use self::{expire::Oldest, send::ByClient};
-pub use self::{changes::DELETED, expire::purge};
 use super::statement::statement;
 use crate::{
     db::{
