@@ -10,6 +10,7 @@ pub mod persistence;
 pub mod presence;
 pub mod relay;
 pub mod reply;
+pub mod retention;
 pub mod room;
 pub mod rooms;
 pub mod session;

@@ -13,9 +13,10 @@ use super::*;
 use crate::{
     config::JwtConfig,
     db::{
-        Account, Behind, Change, Credentials, Door, Doorway, EndpointKey, History, HistoryAt, ListCursor, Membership,
-        NewAccount, NewConversation, NewUpload, News, Receipt, Refusal, RoomState, Store, StoreError, SyncPage,
-        TokenUser, Told, UploadStore, Version, WebhookStore,
+        Account, Behind, Change, Credentials, Door, Doorway, DuePage, EndpointKey, Found, History, HistoryAt,
+        ListCursor, Membership, NewAccount, NewConversation, NewUpload, News, Receipt, Refusal, RetentionStore,
+        RoomState, Search, SearchStore, Store, StoreError, SweepFrom, Swept, SyncPage, TokenUser, Told, UploadStore,
+        Version, WebhookStore,
     },
     domain::{
         Clock, Conversation, ConversationId, ConversationKey, Member, MessageId, Role, Seq, Timestamp, UploadName,
@@ -117,6 +118,32 @@ impl WebhookStore for Accounts {
         not_here()
     }
     async fn webhooks_told(&self, _: &[Told]) -> Result<(), StoreError> {
+        not_here()
+    }
+}
+
+#[async_trait]
+impl SearchStore for Accounts {
+    async fn search(&self, _: UserKey, _: Search) -> Result<Found, StoreError> {
+        not_here()
+    }
+
+    fn search_backlog(&self) -> u64 {
+        0
+    }
+}
+
+#[async_trait]
+impl RetentionStore for Accounts {
+    async fn due(&self, _: Timestamp, _: Option<ConversationKey>, _: usize) -> Result<DuePage, StoreError> {
+        not_here()
+    }
+
+    async fn purge(&self, _: ConversationKey, _: Timestamp, _: u32) -> Result<bool, StoreError> {
+        not_here()
+    }
+
+    async fn sweep_read_marks(&self, _: Option<SweepFrom>, _: Timestamp, _: usize) -> Result<Swept, StoreError> {
         not_here()
     }
 }

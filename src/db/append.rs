@@ -211,15 +211,26 @@ pub enum Op {
         /// When.
         at: Timestamp,
     },
+    /// Remove the messages at the beginning of the log that were sent before `before`, with everything that belongs to them;
+    /// takes no seq. Stops at the first one that was not, however old what stands behind it.
+    Expire {
+        /// What was sent before this goes.
+        before: Timestamp,
+        /// Positions that may be removed in this op; what is left over is for a later one.
+        limit: u32,
+    },
 }
 
 impl Op {
     /// Whether it depends on this op's outcome who may do what behind it, or to what.
     pub fn decides_what_follows(&self) -> bool {
         match self {
-            Self::Send(_) | Self::Edit { .. } | Self::React { .. } | Self::Delete { .. } | Self::MarkRead { .. } => {
-                false
-            }
+            Self::Send(_)
+            | Self::Edit { .. }
+            | Self::React { .. }
+            | Self::Delete { .. }
+            | Self::MarkRead { .. }
+            | Self::Expire { .. } => false,
             Self::AddMember { .. }
             | Self::RemoveMember { .. }
             | Self::SetRole { .. }
@@ -286,6 +297,13 @@ pub enum Outcome {
         unread_count: u32,
         /// As `ConversationView::mention_count`.
         mention_count: u32,
+    },
+    /// Messages past their time are gone.
+    Expired {
+        /// Up to where everything is gone, now or before.
+        upto: Seq,
+        /// Whether there is more to remove.
+        more: bool,
     },
 }
 

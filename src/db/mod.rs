@@ -5,8 +5,10 @@ mod append;
 mod error;
 mod position;
 mod query;
+mod retention;
 mod rows;
 mod schema;
+mod search;
 pub mod sqlite;
 mod store;
 mod types;
@@ -15,6 +17,8 @@ mod webhooks;
 
 pub use append::{Appended, ConversationAppend, Log, LogError, NewMessage, Op, Outcome, Pass, Refusal};
 pub use error::StoreError;
+pub use retention::{DueConversation, DuePage, RetentionStore, SweepFrom, Swept};
+pub use search::{Before, Found, Hit, Search, SearchStore};
 pub use store::{
     Account, Change, Credentials, Door, Doorway, History, HistoryAt, ListCursor, Membership, NewAccount,
     NewConversation, Receipt, RoomState, Store, SyncPage, TokenUser, Version,

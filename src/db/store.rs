@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{Refusal, StoreError, UploadStore, WebhookStore};
+use super::{Refusal, RetentionStore, SearchStore, StoreError, UploadStore, WebhookStore};
 use crate::domain::{
     Content, Conversation, ConversationId, ConversationKey, InviteCode, Kind, Member, Message, MessageId, PasswordHash,
     Reaction, Role, Seq, Slug, Timestamp, User, UserId, UserKey,
@@ -18,7 +18,7 @@ use crate::domain::{
 /// snapshot; each write is one transaction, durable when it returns. Bounded: waits at most five seconds for a connection,
 /// then `StoreError::Unavailable`. Does not check permissions.
 #[async_trait]
-pub trait Store: UploadStore + WebhookStore {
+pub trait Store: RetentionStore + SearchStore + UploadStore + WebhookStore + Send + Sync {
     /// The id of the store's history.
     fn epoch(&self) -> &str;
     /// Whether the database answers and can be written to.
@@ -278,6 +278,8 @@ pub struct RoomState {
     pub members: Vec<Member>,
     /// The last seq.
     pub head: Seq,
+    /// Up to where retention has removed everything.
+    pub expired: Seq,
 }
 
 /// One of a user's conversations, as their sessions need it.
@@ -335,6 +337,10 @@ pub struct SyncPage {
     pub has_more: bool,
     /// Whether the client must forget what it has.
     pub reset: bool,
+    /// For a reset: whether there are older messages than these.
+    pub older: bool,
+    /// Up to where retention has removed everything.
+    pub expired: Seq,
 }
 
 /// One durable change, to be told again. One of a message whose row is gone is told as its deletion.

@@ -22,6 +22,12 @@ impl Timestamp {
         Self(seconds.saturating_mul(1000))
     }
 
+    /// From RFC 3339, with any offset; to the millisecond.
+    pub fn parse(text: &str) -> Option<Self> {
+        let moment: jiff::Timestamp = text.parse().ok()?;
+        Some(Self(moment.as_millisecond()))
+    }
+
     /// Milliseconds since the Unix epoch.
     pub fn millis(self) -> i64 {
         self.0
@@ -35,6 +41,11 @@ impl Timestamp {
     /// This moment moved by `duration` into the future.
     pub fn plus(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(duration.as_millis() as i64))
+    }
+
+    /// This moment moved by so many seconds into the past.
+    pub fn before_seconds(self, seconds: u32) -> Self {
+        Self(self.0.saturating_sub(i64::from(seconds) * 1000))
     }
 
     /// Milliseconds from `earlier` to here; 0 if `earlier` is later.

@@ -60,6 +60,12 @@ pub const FRAME_BYTES: usize = 128 * 1024;
 pub const FRAGMENTS: usize = 256;
 /// Bad frames in a row that close a connection with 4400.
 pub const BAD_FRAMES: u32 = 5;
+/// Longest text that a search may look for, in code points.
+pub const SEARCH_CHARS: usize = 200;
+/// Messages that a search gives unasked.
+pub const SEARCH_DEFAULT: usize = 20;
+/// Conversations that one search looks through, those with the newest messages first.
+pub const SEARCH_CONVERSATIONS: usize = 1000;
 /// Users that one `get_presence` may name.
 pub const PRESENCE_USERS: usize = 500;
 /// Conversations that one `sync` may name.
@@ -82,6 +88,8 @@ pub const GROUP_MEMBERS: usize = 5000;
 pub const MAX_MEMBERS: (u32, u32) = (2, GROUP_MEMBERS as u32);
 /// Shortest and longest that a policy may have messages kept, in seconds: the store has 31 bits for it.
 pub const RETENTION_SECONDS: (u32, u32) = (60, i32::MAX as u32);
+/// Positions that one step of retention removes at the most.
+pub const EXPIRED_AT_ONCE: u32 = 500;
 /// Longest pause between two messages of one user that a policy may ask for, in seconds.
 pub const SLOW_MODE_SECONDS: u32 = 3600;
 /// Unread messages are counted exactly up to here, then reported as this figure.

@@ -15,6 +15,7 @@ pub mod permission;
 pub mod reaction;
 pub mod upload;
 pub mod user;
+pub mod words;
 
 pub use clock::{Clock, Entropy, Timestamp};
 pub use conversation::{Conversation, Kind, Member, Policies, Role, Settings};

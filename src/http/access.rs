@@ -46,6 +46,8 @@ pub enum Pace {
     Message,
     /// The one for other events. A large body may take its time to arrive.
     Upload,
+    /// The one for other events: for reads that cost more than others.
+    Event,
 }
 
 impl Access {
@@ -173,6 +175,7 @@ fn keep_pace(state: &State, pace: Pace, user: UserKey) -> Result<(), ApiError> {
         Pace::Free => Ok(()),
         Pace::Message => state.node.rates.check_message(user),
         Pace::Upload => state.node.rates.check_event(user),
+        Pace::Event => state.node.rates.check_event(user),
     }
 }
 

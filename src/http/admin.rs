@@ -122,6 +122,8 @@ struct CommitFigures {
 struct MailboxFigures {
     /// For the log.
     append_queue: i64,
+    /// For the search index: conversations of which it lacks something.
+    search_backlog: u64,
     /// In the rooms that were asked, for their turn.
     rooms: usize,
 }
@@ -208,6 +210,7 @@ pub async fn show_metrics(
         },
         mailbox_depths: MailboxFigures {
             append_queue: metrics.append_queue.get(),
+            search_backlog: node.store.search_backlog(),
             rooms: rooms.iter().map(|room| room.pending).sum(),
         },
         database_pool: PoolFigures {

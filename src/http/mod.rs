@@ -19,6 +19,7 @@ mod presence;
 mod reactions;
 mod receipts;
 pub mod routes;
+mod search;
 pub mod server;
 mod settings;
 pub mod state;

@@ -2,7 +2,7 @@
 //! worker, the list that tests read and the paths of the OpenAPI document all come from this table. Decides nothing itself.
 
 use Access::{Admin, Open, Scraper, User};
-use Pace::{Free, Message, Upload};
+use Pace::{Event, Free, Message, Upload};
 use actix_web::{
     App, Error,
     body::BoxBody,
@@ -21,7 +21,7 @@ use super::{
     figures::Meter,
     members, messages,
     observe::{Observer, cors, observe},
-    operators, presence, reactions, receipts, settings, uploads, users,
+    operators, presence, reactions, receipts, search, settings, uploads, users,
 };
 
 /// A route, as tests and the OpenAPI document read it.
@@ -116,6 +116,7 @@ routes! {
         GET uploads::show_upload Open;
         HEAD uploads::head_upload Open;
     }
+    "/api/search" { GET search::search User(Event); }
     "/api/admin/sessions" { GET admin::list_sessions Admin(Free); }
     "/api/admin/sessions/{id}" { DELETE admin::disconnect_session Admin(Free); }
     "/api/admin/metrics" { GET admin::show_metrics Admin(Free); }

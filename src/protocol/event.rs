@@ -53,6 +53,12 @@ pub enum Event<'a> {
         deleted_at: Timestamp,
         deleted_by: &'a UserId,
     },
+    /// Retention removed every message up to and with `expired_seq`, and what was done to them: to be forgotten. A cursor
+    /// below it moves up to it.
+    MessagesExpired {
+        conversation_id: ConversationId,
+        expired_seq: Seq,
+    },
     /// A member's read cursor moved.
     MessageRead {
         conversation_id: ConversationId,

@@ -9,8 +9,8 @@ use crate::{
     config::WebhookEvents,
     db::{Change, News},
     domain::{
-        Content, Conversation, ConversationId, Kind, Member, Message, MessageId, MessageType, Reaction, Role, Seq, Timestamp,
-        UserId, conversation::SharedView,
+        Content, Conversation, ConversationId, Kind, Member, Message, MessageId, MessageType, Reaction, Role, Seq,
+        Timestamp, UserId, conversation::SharedView,
     },
 };
 

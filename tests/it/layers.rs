@@ -54,6 +54,7 @@ const KEPT_TO: &[(&str, &[&str])] = &[
     ("hmac", &["webhooks"]),
     ("sha2", &["webhooks"]),
     ("base64", &["webhooks", "config"]),
+    ("unicode_normalization", &["domain"]),
     ("clap", &["cli"]),
     ("toml", &["config"]),
     ("prometheus_client", &["metrics", "http"]),

@@ -217,6 +217,7 @@ pub static ROUTES: &[Route] = &[
     route("PATCH", MEMBER, "", r#"{"role":"admin"}"#, owner("200")),
     route("DELETE", MEMBER, "", "", managers("204")),
     route("POST", "/api/conversations/{id}/leave", "", "{}", members("204")),
+    route("GET", "/api/search", "?q=hi&limit=5", "", anybody("200")),
     route("GET", "/api/presence", "?userIds={tom}", "", anybody("200")),
     route("POST", "/api/uploads", "", "{picture}", anybody("201")),
     route("GET", "/uploads/{name}", "", "", public("200")),

@@ -7,6 +7,8 @@ mod log;
 mod membership;
 mod model;
 mod reads;
+mod retention;
+mod search;
 mod settings;
 mod talk;
 mod uploads;

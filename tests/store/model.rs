@@ -135,6 +135,7 @@ fn spell(outcome: &Result<Outcome, Refusal>) -> String {
         }) => {
             format!("read {last_read_seq} {moved} {unread_count} {mention_count}")
         }
+        Ok(Outcome::Expired { upto, more }) => format!("gone up to {upto}, more {more}"),
         Err(refusal) => format!("{refusal:?}"),
     }
 }

@@ -1,7 +1,7 @@
 //! Uploads: who may show them, how long they are kept, what is left when their messages go.
 
 use parlor::{
-    db::{NewUpload, Outcome, Refusal, sqlite::verify::verify},
+    db::{NewUpload, Outcome, Refusal},
     domain::{Content, MessageType, Seq, Timestamp, UploadName, message::Draft},
 };
 
@@ -23,13 +23,6 @@ impl World {
             }
             swept.extend(some);
         }
-    }
-
-    fn is_sound(&self) {
-        assert_eq!(
-            verify(&self.path(), &mut |_| {}).unwrap().findings,
-            Vec::<String>::new()
-        );
     }
 }
 

@@ -135,6 +135,41 @@ const DAMAGE: &[(&str, &str)] = &[
         "conversation 1 has something at seq 0",
     ),
     (
+        "UPDATE heads SET expired_seq = 1 WHERE conversation_key = 1",
+        "conversation 1 has seq 1, which retention removed",
+    ),
+    (
+        "UPDATE heads SET expired_seq = 9 WHERE conversation_key = 1",
+        "conversation 1 is gone up to 9, but it ends at 6",
+    ),
+    (
+        "INSERT OR REPLACE INTO search_progress VALUES (1, 6, 0);
+         INSERT INTO message_index (message_index) VALUES ('delete-all')",
+        "message 1 of conversation 1 is missing in the search index",
+    ),
+    (
+        "INSERT OR REPLACE INTO search_progress VALUES (1, 6, 0);
+         INSERT INTO message_index (message_index) VALUES ('delete-all');
+         INSERT INTO message_index (rowid, content, sender) VALUES ((1 << 32) + 2, 'two', '')",
+        "the search index has message 2 of conversation 1, which is not there to be found",
+    ),
+    (
+        "INSERT OR REPLACE INTO search_progress VALUES (1, 7, 0)",
+        "the search index of conversation 1 is ahead of its counter",
+    ),
+    (
+        "INSERT INTO mentions VALUES (1, (1 << 32) + 4)",
+        "a mention stands at 4 of conversation 1, where no message is",
+    ),
+    (
+        "INSERT INTO reactions VALUES ((1 << 32) + 4, 'heart', 1, 0, 0)",
+        "a reaction belongs to message 4 of conversation 1, which is missing",
+    ),
+    (
+        "INSERT INTO message_versions VALUES ((1 << 32) + 4, 0, 'x', 0)",
+        "a former version belongs to message 4 of conversation 1, which is missing",
+    ),
+    (
         "UPDATE heads SET seq = 9 WHERE conversation_key = 1",
         "conversation 1 ends at 6, but its counter says 9",
     ),

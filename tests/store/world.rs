@@ -13,6 +13,7 @@ use parlor::{
     db::{
         Appended, ConversationAppend, Log, LogError, NewAccount, NewConversation, NewMessage, NewUpload, Op, Outcome,
         Refusal, Store,
+        sqlite::verify::verify,
         sqlite::{self, Closer, Sqlite, SqliteOptions},
     },
     domain::{
@@ -145,6 +146,12 @@ impl World {
         let mut bytes = [0; 26];
         bytes[..8].copy_from_slice(&self.random().to_le_bytes());
         UploadName::new(bytes, ImageType::Png)
+    }
+
+    /// `verify` finds nothing.
+    pub fn is_sound(&self) {
+        let report = verify(&self.path(), &mut |_| {}).unwrap();
+        assert_eq!(report.findings, Vec::<String>::new());
     }
 
     /// Somebody uploads a picture that is to be swept after a thousand moments.

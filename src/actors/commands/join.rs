@@ -28,6 +28,8 @@ pub struct Joined {
     pub messages: Vec<Message>,
     /// The cursor after these messages.
     pub seq: Seq,
+    /// Up to where retention has removed everything: forget what you have of that.
+    pub expired_seq: Seq,
     /// Whether there are older ones (or, with `after`, further changes).
     pub has_more: bool,
     /// With `after`: whether too much was missed; `messages` are the newest 50 then.
@@ -71,25 +73,15 @@ pub async fn join_conversation(
         .conversation_view(id, caller.user.key)
         .await?
         .ok_or_else(ApiError::not_member)?;
-    let older = page.messages.first().is_some_and(|first| first.seq.0 > 1);
     Ok(Joined {
         conversation: view,
         members,
-        has_more: if after.is_none() {
-            older && is_full(&page.messages)
-        } else {
-            page.has_more
-        },
+        has_more: if after.is_none() { page.older } else { page.has_more },
         messages: page.messages,
         seq: page.seq,
+        expired_seq: page.expired,
         reset: after.is_some() && page.reset,
     })
-}
-
-/// Whether a page may have ended because it holds as much as it may.
-fn is_full(messages: &[Message]) -> bool {
-    let bytes: usize = messages.iter().map(Message::content_bytes).sum();
-    messages.len() >= limits::PAGE_DEFAULT || bytes + limits::DRAWING_BYTES > limits::PAGE_BYTES
 }
 
 async fn view(

@@ -7,6 +7,7 @@ mod join;
 mod members;
 mod messages;
 mod presence;
+mod search;
 mod settings;
 mod sync;
 mod uploads;
@@ -39,6 +40,7 @@ pub use messages::{
     send_message, versions,
 };
 pub use presence::{PresenceList, PresenceView, get_presence};
+pub use search::{SearchRequest, search};
 pub use settings::{delete_conversation, password_hash, update_conversation};
 pub use sync::{Synced, sync};
 pub use uploads::{begin_upload, upload_image};

@@ -40,6 +40,8 @@ pub enum SyncedConversation {
         messages: Vec<Message>,
         /// The cursor after this page.
         seq: Seq,
+        /// Up to where retention has removed everything: to be forgotten.
+        expired_seq: Seq,
         /// Whether there is more.
         has_more: bool,
         /// Whether the client must forget what it has.
@@ -101,6 +103,8 @@ async fn page(node: &Node, caller: &Caller, cursor: Cursor, limit: usize) -> Res
             conversation_id,
             messages: Vec::new(),
             seq,
+            // The page that follows says it.
+            expired_seq: Seq(0),
             has_more: true,
             reset: false,
         });
@@ -110,6 +114,7 @@ async fn page(node: &Node, caller: &Caller, cursor: Cursor, limit: usize) -> Res
         conversation_id,
         messages: page.messages,
         seq: page.seq,
+        expired_seq: page.expired,
         has_more: page.has_more,
         reset: page.reset,
     })

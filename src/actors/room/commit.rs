@@ -105,6 +105,9 @@ impl Room {
             // once for each of those who wait in line.
             self.refuse_deferred(&ApiError::unavailable());
         }
+        if committing.iter().any(|pending| matches!(pending.op, Op::Expire { .. })) {
+            self.expiring = None;
+        }
         for reply in committing.into_iter().filter_map(|pending| pending.reply) {
             reply.refuse(ApiError::unavailable());
         }
@@ -195,6 +198,10 @@ impl Room {
                     mention_count,
                 };
                 reply.map(|reply| reply.settle(|id| envelope::answer(id, Ok(&answer())), answer))
+            }
+            Ok(Outcome::Expired { upto, more }) => {
+                broadcast.tells.extend(self.expired(upto, more));
+                return;
             }
             Ok(Outcome::Membership { id, seq }) => {
                 // What was said before goes out to those who were members before.

@@ -8,6 +8,7 @@ mod entry;
 mod members;
 mod presence;
 mod recover;
+mod retention;
 mod seats;
 mod settings;
 mod stats;
@@ -19,11 +20,7 @@ use actix::{
     Actor, ActorContext, Addr, ArbiterHandle, AsyncContext, Context, Handler, Message, WrapFuture, fut::ActorFutureExt,
 };
 use rand::rngs::StdRng;
-use tokio::time::Instant;
-
-pub use presence::{Typing, Unview, View};
-pub use stats::{RoomFigures, RoomStats};
-pub use submit::{Request, Submit};
+use tokio::{sync::oneshot, time::Instant};
 
 use self::{presence::Viewers, recover::Doubt, seats::Seats, stats::Recent};
 use super::{Node, relay::Attach, reply::Reply};
@@ -32,6 +29,11 @@ use crate::{
     domain::{Conversation, ConversationId, Role, Seq, User, UserKey, limits},
     protocol::{ApiError, envelope::BatchWriter},
 };
+
+pub use presence::{Typing, Unview, View};
+pub use retention::Expire;
+pub use stats::{RoomFigures, RoomStats};
+pub use submit::{Request, Submit};
 
 /// Requests that may wait in front of a room; one more is refused with `RATE_LIMITED`.
 const MAILBOX: usize = 1 << 13;
@@ -64,6 +66,8 @@ struct Loaded {
     seats: Seats,
     /// The position up to which everything was broadcast.
     head: Seq,
+    /// Up to where the members were told that retention has removed everything.
+    expired: Seq,
 }
 
 enum State {
@@ -90,6 +94,8 @@ pub struct Room {
     /// do what depends on it. The same while the room is in doubt: who is a member is what it doubts.
     deferred: Option<VecDeque<Submit>>,
     doubt: Doubt,
+    /// The janitor waits for a removal of what is past its time: there is one under way at the most.
+    expiring: Option<oneshot::Sender<bool>>,
     viewers: Viewers,
     recent: Recent,
     writer: BatchWriter,
@@ -117,6 +123,7 @@ impl Room {
             flushing: false,
             deferred: None,
             doubt: Doubt::None,
+            expiring: None,
             viewers: Viewers::default(),
             recent: Recent::default(),
             writer: BatchWriter::default(),
@@ -170,6 +177,7 @@ impl Room {
             reply.refuse(why.clone());
         }
         self.refuse_deferred(&why);
+        self.expiring = None;
         self.state = State::Ended(why);
         self.retire(ctx);
     }
@@ -233,6 +241,7 @@ impl Loaded {
             conversation: state.conversation,
             seats: Seats::of(state.members),
             head: state.head,
+            expired: state.expired,
         }
     }
 }

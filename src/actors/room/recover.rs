@@ -85,7 +85,16 @@ impl Room {
             Ok(Some(found)) => {
                 let full = found.changes.len() == PAGE;
                 let noted = found.changes.iter().any(is_note);
+                let expired = found.state.expired;
                 let changed = self.renew(found.state, found.attached, ctx);
+                // A panic forgets what was told. Before what changed: positions that are gone leave no gap then.
+                let told = self.expired(expired, true).or_else(|| {
+                    let unsure = self.after_panic && expired > Seq(0);
+                    unsure.then(|| self.gone_up_to(expired))
+                });
+                if let Some(tell) = told {
+                    self.tell(tell);
+                }
                 self.tell_again(found.changes);
                 // A panic forgets what the settings were: any system message told again may be about them.
                 if let Some(tell) = self.updated().filter(|_| noted || changed) {

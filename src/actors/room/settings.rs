@@ -235,6 +235,7 @@ mod tests {
             },
             seats: seats.collect(),
             head: Seq(0),
+            expired: Seq(0),
         }
     }
 

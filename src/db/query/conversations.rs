@@ -150,12 +150,12 @@ pub fn of_user(user: i64) -> _ {
         .select((conversations::key, conversations::id, conversations::kind))
 }
 
-/// The last seq of it.
+/// The last seq of it, and up to where retention has removed everything.
 #[auto_type]
-pub fn head(conversation: i64) -> _ {
+pub fn ends(conversation: i64) -> _ {
     heads::table
         .filter(heads::conversation_key.eq(conversation))
-        .select(heads::seq)
+        .select((heads::seq, heads::expired_seq))
 }
 
 /// The last seqs of these: key, seq.

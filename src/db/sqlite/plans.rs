@@ -9,8 +9,10 @@ use diesel::{
 };
 
 use super::{
-    append::{ByClient, ForgetUses, MarkUnused},
-    connection, migrations, store,
+    append::{ByClient, ForgetUses, MarkUnused, Oldest},
+    connection,
+    index::{Indexed, Lagging},
+    migrations, store,
 };
 use crate::{
     db::{query, types::Id},
@@ -64,7 +66,7 @@ fn no_hot_query_reads_a_whole_table() {
         plan(c, &query::conversations::members_of(1)),
         plan(c, &query::conversations::role(1, 2)),
         plan(c, &query::conversations::of_user(1)),
-        plan(c, &query::conversations::head(1)),
+        plan(c, &query::conversations::ends(1)),
         plan(c, &query::conversations::heads_of(vec![1, 2])),
         plan(c, &query::users::by_keys(vec![1, 2])),
         plan(c, &query::users::by_ids(vec!["a", "b"])),
@@ -125,6 +127,20 @@ fn no_hot_query_reads_a_whole_table() {
         plan(c, &query::webhooks::cursors_after(1, 2, 3)),
         plan(c, &query::webhooks::cursor(1, 2)),
         plan(c, &query::webhooks::standing(1)),
+        plan(c, &store::Retained { after: 1, limit: 2 }),
+        plan(c, &store::AllPlaces { user: 1, most: 2 }),
+        plan(c, &store::OnePlace { user: 1, key: 2 }),
+        plan(c, &store::TimeFrom { from: 1, below: 2 }),
+        plan(c, &Lagging { after: 1, last: 2 }),
+        plan(c, &Indexed { low: 1, high: 2 }),
+        plan(
+            c,
+            &Oldest {
+                low: 1,
+                last: 2,
+                limit: 3,
+            },
+        ),
     ];
     for plan in &plans {
         assert!(plan.contains("SEARCH"), "{plan}");

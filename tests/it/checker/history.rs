@@ -33,7 +33,7 @@ pub fn durable(facts: &Facts<'_>, breaches: &mut Breaches) {
                 // Without its text only when a later change took it away.
                 && (kept.content.is_some() || kept.change_seq > kept.seq)
         });
-        if !same {
+        if !same && !facts.is_gone(&message.conversation, message.seq) {
             breaches.add(Promise::Durable, format!("{by} has {message:?}, the history {kept:?}"));
         }
     }
@@ -49,6 +49,10 @@ pub fn durable(facts: &Facts<'_>, breaches: &mut Breaches) {
                 } => ("reacted to", conversation, *seq, id),
                 _ => continue,
             };
+            let of = facts.sightings.iter().find(|sighting| sighting.message.id == *id);
+            if of.is_some_and(|of| facts.is_gone(conversation, of.message.seq)) {
+                continue;
+            }
             let found = kept(conversation, id);
             let same = found.is_some_and(|kept| match what {
                 "deleted" => kept.content.is_none() && kept.change_seq == seq,
@@ -113,7 +117,7 @@ pub fn agreement(facts: &Facts<'_>, breaches: &mut Breaches) {
     }
 }
 
-/// The final history has the changes 1..N, each once.
+/// The final history has the changes 1..N, each once; from behind what retention removed.
 pub fn gap_free(facts: &Facts<'_>, breaches: &mut Breaches) {
     for (id, conversation) in &facts.end.conversations {
         let mut last: BTreeMap<&str, u64> = BTreeMap::new();
@@ -126,13 +130,15 @@ pub fn gap_free(facts: &Facts<'_>, breaches: &mut Breaches) {
                 breaches.add(Promise::GapFree, format!("{message:?} was last changed at {due}"));
             }
         }
+        let first = conversation.expired + 1;
+        numbers.retain(|number| *number >= first);
         let in_order = conversation.messages.windows(2).all(|pair| pair[0].seq < pair[1].seq);
         numbers.sort_unstable();
-        let whole = numbers.iter().copied().eq(1..=conversation.seq);
+        let whole = numbers.iter().copied().eq(first..=conversation.seq);
         if !in_order || !whole {
-            let odd = (1..).zip(&numbers).find(|(wanted, number)| wanted != *number);
+            let odd = (first..).zip(&numbers).find(|(wanted, number)| wanted != *number);
             let what = format!(
-                "{id} is to have 1..{}: in order {in_order}, first odd (wanted, is) {odd:?}",
+                "{id} is to have {first}..{}: in order {in_order}, first odd (wanted, is) {odd:?}",
                 conversation.seq
             );
             breaches.add(Promise::GapFree, what);
@@ -146,6 +152,10 @@ pub fn one_place(facts: &Facts<'_>, breaches: &mut Breaches) {
     for Sighting { by, message, .. } in &facts.sightings {
         let Some(key) = message.key() else { continue };
         let first = *seen.entry(key).or_insert(message);
+        if facts.is_gone(&message.conversation, first.seq.min(message.seq)) {
+            // The client id of a message that is gone is free again.
+            continue;
+        }
         if (first.seq, &first.id) != (message.seq, &message.id) {
             let what = format!(
                 "{key:?} is at {} ({}) and, for {by}, at {} ({})",
@@ -158,7 +168,9 @@ pub fn one_place(facts: &Facts<'_>, breaches: &mut Breaches) {
         for pair in send.answers.windows(2) {
             let (one, other) = (pair[0].1, pair[1].1);
             // Changed in between, it is answered as it is then.
-            let same = if one.change_seq == other.change_seq {
+            let same = if facts.is_gone(key.1, one.seq.min(other.seq)) {
+                true
+            } else if one.change_seq == other.change_seq {
                 one == other
             } else {
                 (&one.id, one.seq) == (&other.id, other.seq) && facts.same_content(one, other)

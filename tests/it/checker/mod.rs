@@ -135,6 +135,8 @@ pub struct End {
 pub struct Conversation {
     pub members: BTreeSet<String>,
     pub seq: u64,
+    /// Up to here retention has removed everything.
+    pub expired: u64,
     /// The whole history, oldest first.
     pub messages: Vec<Message>,
     /// The changes that are no new message, by their number: which message they changed.
@@ -250,6 +252,12 @@ impl Message {
 }
 
 impl<'a> Facts<'a> {
+    /// Whether retention has removed what stood there: nobody can be expected to have it still.
+    fn is_gone(&self, conversation: &str, seq: u64) -> bool {
+        let known = self.end.conversations.get(conversation);
+        known.is_some_and(|known| seq <= known.expired)
+    }
+
     fn gather(logs: &'a [Log], end: &'a End) -> Facts<'a> {
         let mut facts = Facts {
             logs,

@@ -382,6 +382,7 @@ impl Model {
                 members: members.iter().map(|user| (*user).to_owned()).collect(),
                 seq: self.seqs[chat],
                 changes: self.changes.get(chat).cloned().unwrap_or_default(),
+                expired: 0,
                 standings: members.iter().map(standing).collect(),
                 messages,
             };

@@ -103,9 +103,4 @@ impl Person {
         let answer = self.posts_of_type(chat, "image", &json!(url)).await.ok(201);
         answer["message"].clone()
     }
-
-    pub async fn deletes(&self, chat: &Chat, message: &Value) {
-        let id = message["id"].as_str().expect("an id");
-        self.delete(&chat.path(&format!("/messages/{id}"))).await.ok(200);
-    }
 }

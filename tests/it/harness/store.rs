@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, path::Path};
 use diesel::{
     Connection, RunQueryDsl, SqliteConnection,
     connection::SimpleConnection,
+    dsl::sql,
     prelude::QueryableByName,
     sql_query,
     sql_types::{BigInt, Text},
@@ -59,6 +60,13 @@ impl Store {
             .expect("the changes can be read");
         let id = |hex: &str| uuid::Uuid::parse_str(hex).expect("an id").to_string();
         rows.iter().map(|row| (row.seq as u64, id(&row.id))).collect()
+    }
+
+    /// A number that the file says: `SELECT …`.
+    pub fn reads(&mut self, query: &str) -> i64 {
+        diesel::select(sql::<BigInt>(&format!("({query})")))
+            .get_result(&mut self.connection)
+            .unwrap_or_else(|error| panic!("{query}: {error}"))
     }
 
     /// Holds the write lock until `unlocks`.

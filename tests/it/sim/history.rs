@@ -94,6 +94,11 @@ impl Chat {
                 at,
             } => self.delete(*message, by, *moderator, *at),
             Op::MarkRead { user, upto, .. } => self.mark_read(*user, *upto),
+            // The simulation has no retention: nothing is past its time.
+            Op::Expire { .. } => Ok(Outcome::Expired {
+                upto: Seq(0),
+                more: false,
+            }),
             Op::AddMember {
                 actor,
                 user,
@@ -400,6 +405,8 @@ impl Chat {
                 seq: self.head,
                 has_more: false,
                 reset: true,
+                older: newest > 0,
+                expired: Seq(0),
             };
         }
         let mut messages: Vec<Message> = self.messages.iter().filter(|m| m.change_seq > after).cloned().collect();
@@ -415,6 +422,8 @@ impl Chat {
             seq: last.filter(|_| has_more).unwrap_or(self.head),
             has_more,
             reset: false,
+            older: false,
+            expired: Seq(0),
         }
     }
 

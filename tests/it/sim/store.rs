@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use async_trait::async_trait;
 use parlor::{
     db::{
-        Account, Appended, Behind, Change, ConversationAppend, Credentials, Door, Doorway, EndpointKey, History,
-        HistoryAt, ListCursor, Log, LogError, Membership, NewAccount, NewConversation, NewUpload, News, Receipt,
-        Refusal, RoomState, Store, StoreError, SyncPage, TokenUser, Told, UploadStore, Version, WebhookStore,
+        Account, Appended, Behind, Change, ConversationAppend, Credentials, Door, Doorway, DuePage, EndpointKey,
+        History, HistoryAt, ListCursor, Log, LogError, Membership, NewAccount, NewConversation, NewUpload, News,
+        Receipt, Refusal, RetentionStore, RoomState, Search, SearchStore, Store, StoreError, SweepFrom, Swept,
+        SyncPage, TokenUser, Told, UploadStore, Version, WebhookStore,
     },
     domain::{
         Conversation, ConversationId, ConversationKey, Kind, Member, MessageId, Role, Seq, Timestamp, UploadName, User,
@@ -184,6 +185,34 @@ impl WebhookStore for FakeStore {
 }
 
 #[async_trait]
+impl SearchStore for FakeStore {
+    async fn search(&self, _: UserKey, _: Search) -> Found<parlor::db::Found> {
+        not_simulated()
+    }
+
+    fn search_backlog(&self) -> u64 {
+        0
+    }
+}
+
+#[async_trait]
+impl RetentionStore for FakeStore {
+    async fn due(&self, _: Timestamp, _: Option<ConversationKey>, _: usize) -> Found<DuePage> {
+        let (due, next) = (Vec::new(), None);
+        Ok(DuePage { due, next })
+    }
+
+    async fn purge(&self, _: ConversationKey, _: Timestamp, _: u32) -> Found<bool> {
+        not_simulated()
+    }
+
+    async fn sweep_read_marks(&self, _: Option<SweepFrom>, _: Timestamp, _: usize) -> Found<Swept> {
+        let (forgotten, next) = (0, None);
+        Ok(Swept { forgotten, next })
+    }
+}
+
+#[async_trait]
 impl Store for FakeStore {
     fn epoch(&self) -> &str {
         "the only epoch"
@@ -300,6 +329,7 @@ impl Store for FakeStore {
             conversation: chat.conversation.clone(),
             members: chat.members.clone(),
             head: chat.head,
+            expired: Seq(0),
         };
         self.ask(|memory| memory.chat(id).map(state)).await
     }

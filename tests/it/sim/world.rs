@@ -281,6 +281,7 @@ fn conversation(chat: &Chat) -> Conversation {
     Conversation {
         members: members.map(|member| member.user.id.to_string()).collect(),
         seq: chat.head.0.into(),
+        expired: 0,
         messages: messages
             .map(|message| message_of(&serde_json::to_value(message).expect("a message as JSON")))
             .collect(),

@@ -8,10 +8,9 @@ use std::{
     sync::{Arc, atomic::AtomicU64},
 };
 
+use client::Client;
 use serde_json::Value;
 use tokio::{sync::watch, task::JoinHandle, time::timeout};
-
-use client::Client;
 
 use crate::{
     checker::{self, Breach, Conversation, End},
@@ -179,26 +178,36 @@ impl Swarm {
     async fn final_state(&self) -> End {
         let mut end = End::default();
         for (chat, members) in &self.chats {
-            let mut conversation = Conversation::default();
-            for member in members {
-                let person = &self.people[*member];
-                let listed = person.listed(chat).await;
-                conversation.members.insert(person.id.clone());
-                conversation.seq = number(&listed["seq"]);
-                let standing = (
-                    person.id.clone(),
-                    number(&listed["lastReadSeq"]),
-                    number(&listed["unreadCount"]),
-                );
-                conversation.standings.push(standing);
+            // Once more while retention takes something away from between the looks.
+            let mut conversation = self.state_of(chat, members).await;
+            while number(&self.people[members[0]].listed(chat).await["expiredSeq"]) != conversation.expired {
+                conversation = self.state_of(chat, members).await;
             }
-            let history = self.people[members[0]].history(chat).await;
-            conversation.messages = history.iter().map(message_of).collect();
-            // What was changed again since is told by nobody: only the store knows that number.
-            conversation.changes = Store::open(&self.place.data()).changes_of(&chat.id);
             end.conversations.insert(chat.id.clone(), conversation);
         }
         end
+    }
+
+    async fn state_of(&self, chat: &Chat, members: &[usize]) -> Conversation {
+        let mut conversation = Conversation::default();
+        for member in members {
+            let person = &self.people[*member];
+            let listed = person.listed(chat).await;
+            conversation.members.insert(person.id.clone());
+            conversation.seq = number(&listed["seq"]);
+            conversation.expired = number(&listed["expiredSeq"]);
+            let standing = (
+                person.id.clone(),
+                number(&listed["lastReadSeq"]),
+                number(&listed["unreadCount"]),
+            );
+            conversation.standings.push(standing);
+        }
+        let history = self.people[members[0]].history(chat).await;
+        conversation.messages = history.iter().map(message_of).collect();
+        // What was changed again since is told by nobody: only the store knows that number.
+        conversation.changes = Store::open(&self.place.data()).changes_of(&chat.id);
+        conversation
     }
 
     async fn online(&self) -> BTreeSet<String> {

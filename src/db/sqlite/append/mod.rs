@@ -7,6 +7,7 @@
 mod changes;
 mod edit;
 mod entry;
+mod expire;
 mod insert;
 mod members;
 mod pace;
@@ -28,12 +29,14 @@ use crate::{
     domain::{ConversationKey, MessageId, Seq, Timestamp},
 };
 
-pub use self::{changes::DELETED, edit::EDITED, react::REACTED, uploads::forget_uses};
+pub use self::{changes::DELETED, edit::EDITED, expire::purge, react::REACTED, uploads::forget_uses};
 
 #[cfg(test)]
-pub use self::send::ByClient;
-#[cfg(test)]
-pub use self::uploads::{ForgetUses, MarkUnused};
+pub use self::{
+    expire::Oldest,
+    send::ByClient,
+    uploads::{ForgetUses, MarkUnused},
+};
 
 /// What became of one op: what the database says is an error of the whole batch, a refusal concerns the op alone.
 type Decision = Result<Result<Outcome, Refusal>, StoreError>;
@@ -127,6 +130,7 @@ impl<'a> Turn<'a> {
                 at,
             } => self.delete(*message, by, *moderator, *at),
             Op::MarkRead { user, upto, at } => self.mark_read(*user, *upto, *at),
+            Op::Expire { before, limit } => self.expire(*before, *limit),
             Op::AddMember {
                 actor,
                 user,

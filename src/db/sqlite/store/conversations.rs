@@ -154,11 +154,12 @@ pub fn room_state(connection: &mut SqliteConnection, id: ConversationId) -> Resu
         return Ok(None);
     };
     let members = members(connection, conversation.key)?;
-    let head = head(connection, conversation.key)?;
+    let (head, expired) = ends(connection, conversation.key)?;
     Ok(Some(RoomState {
         conversation,
         members,
         head,
+        expired,
     }))
 }
 
@@ -202,10 +203,11 @@ pub fn memberships(connection: &mut SqliteConnection, user: UserKey) -> Result<V
     memberships.collect()
 }
 
-/// The last seq; 0 of one that does not exist.
-pub fn head(connection: &mut SqliteConnection, key: ConversationKey) -> Result<Seq> {
-    let seq: Option<i64> = query::conversations::head(key.0).get_result(connection).optional()?;
-    rows::seq(seq.unwrap_or(0), key.0)
+/// The last seq, and up to where retention has removed everything; 0 of one that does not exist.
+pub fn ends(connection: &mut SqliteConnection, key: ConversationKey) -> Result<(Seq, Seq)> {
+    let ends: Option<(i64, i64)> = query::conversations::ends(key.0).get_result(connection).optional()?;
+    let (last, expired) = ends.unwrap_or_default();
+    Ok((rows::seq(last, key.0)?, rows::seq(expired, key.0)?))
 }
 
 pub fn heads(connection: &mut SqliteConnection, keys: &[ConversationKey]) -> Result<Vec<Seq>> {

@@ -9,7 +9,7 @@ use diesel::{
     sql_types::{BigInt, Nullable, Text},
 };
 
-use super::{assemble::Assembly, bounded, conversations::head};
+use super::{assemble::Assembly, bounded, conversations::ends};
 use crate::{
     db::{
         Change, History, HistoryAt, Receipt, StoreError, SyncPage, Version,
@@ -108,7 +108,7 @@ fn find(connection: &mut SqliteConnection, conversation: &Conversation, id: Mess
 }
 
 /// The rows as clients see them.
-fn messages(
+pub fn messages(
     connection: &mut SqliteConnection,
     conversation: &Conversation,
     rows: Vec<MessageRow>,
@@ -125,15 +125,17 @@ pub fn sync(
     after: Seq,
     limit: usize,
 ) -> Result<SyncPage> {
-    let head = head(connection, conversation.key)?;
+    let (head, expired) = ends(connection, conversation.key)?;
     if after > head || head.0 - after.0 > limits::SYNC_RESET_AFTER {
-        let (rows, _) = before(connection, conversation, None, limits::PAGE_DEFAULT)?;
+        let (rows, older) = before(connection, conversation, None, limits::PAGE_DEFAULT)?;
         let messages = messages(connection, conversation, rows)?;
         return Ok(SyncPage {
             messages,
             seq: head,
             has_more: false,
             reset: true,
+            older,
+            expired,
         });
     }
     let (low, last) = (pack(conversation.key, after), pack(conversation.key, head));
@@ -155,6 +157,8 @@ pub fn sync(
         seq,
         has_more,
         reset: false,
+        older: false,
+        expired,
     })
 }
 

@@ -6,6 +6,8 @@ mod channels;
 mod conversations;
 mod list;
 mod messages;
+mod retention;
+mod search;
 pub mod unread;
 mod uploads;
 mod users;
@@ -37,6 +39,8 @@ type Result<T> = std::result::Result<T, StoreError>;
 pub use self::{
     list::Views,
     messages::Readers as MessageReaders,
+    retention::Retained,
+    search::{AllPlaces, OnePlace, TimeFrom},
     unread::{Count, CountMentions},
 };
 

@@ -90,6 +90,8 @@ const ROWS: &[(&str, &str)] = &[
          UNION ALL SELECT 'change ' || (position & 4294967295) || ' of conversation ' || (position >> 32)
          || ' belongs to a message that is missing' FROM changes
          WHERE NOT EXISTS (SELECT 1 FROM messages m WHERE m.position = message_position)
+         AND NOT EXISTS (SELECT 1 FROM heads WHERE conversation_key = message_position >> 32
+         AND message_position & 4294967295 <= expired_seq)
          UNION ALL SELECT 'change ' || (c.position & 4294967295) || ' of conversation ' || (c.position >> 32)
          || ' deletes a message that is not deleted' FROM changes c JOIN messages m ON m.position = c.message_position
          WHERE c.kind = 0 AND m.deleted_at IS NULL",
@@ -124,6 +126,37 @@ const ROWS: &[(&str, &str)] = &[
          UNION ALL SELECT 'conversation ' || conversation_key || ' was told to endpoint ' || endpoint_key
          || ', which is missing' FROM webhook_cursors
          WHERE NOT EXISTS (SELECT 1 FROM webhook_endpoints WHERE key = endpoint_key)",
+    ),
+    (
+        "what retention removed",
+        "SELECT 'conversation ' || conversation_key || ' is gone up to ' || expired_seq || ', but it ends at ' || seq
+         FROM heads WHERE expired_seq > seq OR expired_seq < 0
+         UNION ALL SELECT 'a mention stands at ' || (position & 4294967295) || ' of conversation ' || (position >> 32)
+         || ', where no message is' FROM mentions x WHERE NOT EXISTS (SELECT 1 FROM messages m WHERE m.position = x.position)
+         UNION ALL SELECT 'a former version belongs to message ' || (message_position & 4294967295) || ' of conversation '
+         || (message_position >> 32) || ', which is missing' FROM message_versions
+         WHERE NOT EXISTS (SELECT 1 FROM messages m WHERE m.position = message_position)
+         UNION ALL SELECT 'a reaction belongs to message ' || (message_position & 4294967295) || ' of conversation '
+         || (message_position >> 32) || ', which is missing' FROM reactions
+         WHERE NOT EXISTS (SELECT 1 FROM messages m WHERE m.position = message_position)",
+    ),
+    (
+        "the search index",
+        "SELECT 'message ' || (m.position & 4294967295) || ' of conversation ' || (m.position >> 32)
+         || ' is missing in the search index' FROM search_progress p JOIN messages m
+         ON m.position > (p.conversation_key << 32) + p.expired_seq AND m.position <= (p.conversation_key << 32) + p.seq
+         WHERE m.change_position <= (p.conversation_key << 32) + p.seq AND m.kind = 0 AND m.deleted_at IS NULL
+         AND NOT EXISTS (SELECT 1 FROM message_index_docsize WHERE id = m.position)
+         UNION ALL SELECT 'the search index has message ' || (i.id & 4294967295) || ' of conversation ' || (i.id >> 32)
+         || ', which is not there to be found' FROM message_index_docsize i
+         LEFT JOIN search_progress p ON p.conversation_key = i.id >> 32
+         WHERE NOT EXISTS (SELECT 1 FROM messages m WHERE m.position = i.id AND m.kind = 0
+         AND (m.deleted_at IS NULL OR m.change_position > (p.conversation_key << 32) + p.seq))
+         AND NOT EXISTS (SELECT 1 FROM heads h WHERE h.conversation_key = i.id >> 32
+         AND i.id & 4294967295 <= h.expired_seq AND i.id & 4294967295 > p.expired_seq)
+         UNION ALL SELECT 'the search index of conversation ' || p.conversation_key || ' is ahead of its counter'
+         FROM search_progress p LEFT JOIN heads h ON h.conversation_key = p.conversation_key
+         WHERE p.seq > coalesce(h.seq, -1) OR p.expired_seq > coalesce(h.expired_seq, -1)",
     ),
     ("the epoch", "SELECT 'the store has no epoch' WHERE NOT EXISTS (SELECT 1 FROM meta WHERE name = 'epoch')"),
 ];

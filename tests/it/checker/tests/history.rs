@@ -2,6 +2,41 @@
 
 use super::{Act, Message, Promise, appends, caught, every_message, is_received, message_of, some_act};
 
+/// Half of a conversation goes, as retention would take it.
+fn half_is_gone(run: &mut super::Run) -> Option<()> {
+    let chat = run.1.conversations.get_mut("tea")?;
+    chat.expired = chat.messages.get(chat.messages.len() / 2)?.seq;
+    let expired = chat.expired;
+    chat.messages.retain(|message| message.seq > expired);
+    let messages = &chat.messages;
+    for (user, _, unread) in &mut chat.standings {
+        let counts = |message: &&Message| message.sender != *user && message.content.is_some();
+        *unread = messages.iter().filter(counts).count() as u64;
+    }
+    Some(())
+}
+
+#[test]
+fn what_retention_removed_is_not_missed() {
+    for seed in super::SEEDS {
+        let mut run = super::model::run(seed);
+        half_is_gone(&mut run);
+        let breaches = super::check(&run.0, &run.1);
+        assert!(breaches.is_empty(), "seed {seed}: {}", super::shown(&breaches));
+    }
+}
+
+#[test]
+fn a_message_that_retention_should_have_left() {
+    for promise in [Promise::Durable, Promise::GapFree] {
+        caught(promise, |run| {
+            half_is_gone(run)?;
+            let chat = run.1.conversations.get_mut("tea")?;
+            chat.messages.pop().map(drop)
+        });
+    }
+}
+
 #[test]
 fn a_message_lost_from_the_history() {
     caught(Promise::Durable, |run| {
