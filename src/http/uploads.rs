@@ -29,6 +29,8 @@ use crate::{
 pub const ARRIVES_WITHIN: Duration = Duration::from_secs(60);
 /// What is read of a form that is refused already, so that its sender gets to read why before the connection closes.
 const READ_ON: usize = 4 * limits::IMAGE_BYTES;
+/// What the head of a field counts as, so that a form of nothing but heads ends, too.
+const HEAD: usize = 1024;
 /// The form's one field.
 const FIELD: &str = "image";
 /// Read from disk at once.
@@ -102,6 +104,7 @@ async fn read_form(mut form: Multipart) -> Result<(ImageType, Bytes), ApiError> 
     let mut found = None;
     let mut read = 0;
     while let Some(field) = form.try_next().await.map_err(|error| bad_form(&error))? {
+        read += HEAD;
         found = match found {
             None if field.name() == Some(FIELD) => Some(read_image(field, &mut read).await?),
             _ => {

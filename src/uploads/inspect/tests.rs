@@ -1,5 +1,7 @@
 //! Pictures that are made here, honest and hostile: what is taken, what is left of it, what is refused.
 
+use std::sync::LazyLock;
+
 use image::{
     AnimationDecoder, DynamicImage, ImageDecoder, RgbImage,
     codecs::{gif::GifDecoder, gif::GifEncoder, jpeg::JpegDecoder, png::PngDecoder, webp::WebPDecoder},
@@ -22,13 +24,17 @@ fn encoded(format: ImageFormat) -> Vec<u8> {
     out.into_inner()
 }
 
-fn every_format() -> [(ImageType, Vec<u8>); 4] {
+static EVERY_FORMAT: LazyLock<[(ImageType, Vec<u8>); 4]> = LazyLock::new(|| {
     [
         (ImageType::Png, encoded(ImageFormat::Png)),
         (ImageType::Jpeg, encoded(ImageFormat::Jpeg)),
         (ImageType::Gif, encoded(ImageFormat::Gif)),
         (ImageType::WebP, encoded(ImageFormat::WebP)),
     ]
+});
+
+fn every_format() -> impl Iterator<Item = (ImageType, &'static [u8])> {
+    EVERY_FORMAT.iter().map(|(kind, file)| (*kind, file.as_slice()))
 }
 
 fn taken(file: &[u8]) -> Picture {
@@ -107,9 +113,9 @@ fn shown(file: &[u8]) -> Vec<u8> {
 #[test]
 fn a_picture_stays_what_it_is() {
     for (kind, file) in every_format() {
-        let picture = taken(&file);
+        let picture = taken(file);
         assert_eq!((picture.kind, picture.width, picture.height), (kind, 24, 16));
-        assert_eq!(shown(&picture.bytes), shown(&file), "{kind:?}");
+        assert_eq!(shown(&picture.bytes), shown(file), "{kind:?}");
         // Taken apart once more nothing changes.
         assert_eq!(taken(&picture.bytes).bytes, picture.bytes, "{kind:?}");
     }
@@ -118,8 +124,8 @@ fn a_picture_stays_what_it_is() {
 #[test]
 fn whatever_stands_behind_the_end_goes() {
     for (kind, file) in every_format() {
-        let polyglot = [&file[..], b"<script>alert(1)</script>PK\x03\x04"].concat();
-        assert_eq!(taken(&polyglot).bytes, taken(&file).bytes, "{kind:?}");
+        let polyglot = [file, b"<script>alert(1)</script>PK\x03\x04"].concat();
+        assert_eq!(taken(&polyglot).bytes, taken(file).bytes, "{kind:?}");
     }
 }
 
@@ -385,7 +391,7 @@ proptest! {
     /// Whatever is done to a picture: it is refused, or what is left of it is a picture that stays as it is.
     #[test]
     fn damage_is_survived(which in 0..4usize, cuts in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6)) {
-        let (_, mut file) = every_format()[which].clone();
+        let mut file = EVERY_FORMAT[which].1.clone();
         for (at, byte) in cuts {
             let at = at.index(file.len());
             file[at] = byte;
@@ -398,7 +404,7 @@ proptest! {
     /// Bytes that only begin like one.
     #[test]
     fn noise_is_survived(which in 0..4usize, noise in prop::collection::vec(any::<u8>(), 0..300)) {
-        let (_, file) = &every_format()[which];
+        let (_, file) = &EVERY_FORMAT[which];
         let _ = open(&[&file[..12], &noise].concat()).map(|picture| decode(&picture));
     }
 }
