@@ -1,8 +1,9 @@
 //! Whose turn it is, for one endpoint: each conversation is a lane on which one request is on its way at a time, many lanes
 //! beside each other. Pure bookkeeping, driven by `courier`; sends nothing, knows no store.
 //!
-//! A lane whose request fails rests, longer each time. When the whole endpoint fails (`DOWN_AFTER` failures in a row), one
-//! lane at a time tries, with pauses between; its first success lets all of them go on.
+//! A lane whose request fails rests, longer each time. When the whole endpoint fails (on `DOWN_AFTER` lanes, with
+//! no success between), one lane at a time tries, with pauses between; its first success lets all of them go on. One
+//! conversation that a receiver never takes is no reason for that.
 
 use std::{
     collections::{BTreeSet, HashMap, VecDeque},
@@ -18,7 +19,7 @@ use crate::domain::{ConversationKey, Timestamp};
 pub(super) const WIDTH: usize = 16;
 /// Lanes in memory. What finds no place is found in the store later.
 pub(super) const LANES_MAX: usize = 10_000;
-/// Failures in a row, over all lanes, that make an endpoint count as down.
+/// Lanes that fail with no success between that make an endpoint count as down.
 const DOWN_AFTER: u32 = WIDTH as u32;
 /// The pause after the first failure; each further one doubles it.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -88,7 +89,7 @@ pub(super) struct Lanes {
     queue: VecDeque<Lane>,
     resting: BTreeSet<(Instant, Lane)>,
     busy: usize,
-    /// In a row, over all lanes.
+    /// Lanes that began to fail since the last success, and the tries since that was too much.
     failures: u32,
     /// Nothing is sent before.
     closed_until: Option<Instant>,
@@ -189,7 +190,10 @@ impl Lanes {
                 self.told(lane, more);
             }
             Turn::Failed { since, retry_after, .. } => {
-                self.failures = self.failures.saturating_add(1);
+                let fresh = self.lanes.get(&lane).is_some_and(|standing| standing.failures == 0);
+                if fresh || self.is_down() {
+                    self.failures = self.failures.saturating_add(1);
+                }
                 let asked_for = retry_after.map(|pause| now + pause);
                 let probe = self.failures.checked_sub(DOWN_AFTER);
                 let down = probe.map(|probes| now + pause(probes, self.retry_max, rng));
@@ -353,6 +357,19 @@ mod tests {
             assert_eq!(lanes.next(now), None, "the success of another one is none of its own");
             now += pause;
         }
+    }
+
+    #[test]
+    fn one_that_is_never_taken_does_not_close_the_endpoint() {
+        let (mut lanes, mut rng, mut now) = lanes(1);
+        for _ in 0..5 * DOWN_AFTER {
+            assert_eq!(lanes.next(now), Some(lane(1)));
+            lanes.done(lane(1), FAILED, now, &mut rng);
+            now = lanes.wake_at().unwrap();
+        }
+        assert!(lanes.is_failing() && !lanes.is_down());
+        assert!(lanes.add(lane(2), at(9)));
+        assert_eq!(all(&mut lanes, now), [lane(2), lane(1)]);
     }
 
     #[test]

@@ -328,6 +328,33 @@ async fn a_receiver_that_was_away_is_told_everything_and_operators_see_it() {
 }
 
 #[tokio::test]
+async fn an_endpoint_that_is_down_is_told_of_all_conversations_when_it_is_up() {
+    let receiver = Receiver::start().await;
+    let server = Server::telling(&receiver).await;
+    let (alice, root) = (server.user("alice").await, server.admin("root").await);
+    receiver.is(Mood::Answers(500, ""));
+    let mut chats = Vec::new();
+    for number in 0..20 {
+        let chat = alice.group(&format!("Group {number}"), &[]).await;
+        alice.posts(&chat, "hi").await;
+        chats.push(chat);
+    }
+    let lines = |what: &str| server.output().1.lines().filter(|line| line.contains(what)).count();
+    let down = async {
+        while lines("is down") == 0 {
+            figure(&root, "parlor_webhook_backlog").await;
+        }
+    };
+    timeout(DEADLINE, down).await.expect("sixteen of them fail");
+    receiver.is(Mood::Takes);
+    for chat in &chats {
+        let hooks = told_up_to(&receiver, chat, 1).await;
+        assert_eq!(told(&hooks, chat).len(), 2);
+    }
+    assert_eq!((lines("is down"), lines("is up again")), (1, 1));
+}
+
+#[tokio::test]
 async fn a_receiver_that_hangs_holds_up_its_conversation_and_no_other() {
     let receiver = Receiver::start().await;
     let server = Server::with()
