@@ -330,3 +330,35 @@ async fn receipts_tell_the_first_step_of_each_reader() {
     let nothing = MessageId::at_seq(Timestamp::from_millis(5), Seq(1), 5);
     assert!(world.store.receipts(&room, nothing).await.unwrap().is_none());
 }
+
+#[derive(diesel::prelude::QueryableByName, Debug, PartialEq)]
+struct Mark {
+    #[diesel(sql_type = diesel::sql_types::BigInt)]
+    user_key: i64,
+    #[diesel(sql_type = diesel::sql_types::BigInt)]
+    seq: i64,
+    #[diesel(sql_type = diesel::sql_types::BigInt)]
+    at: i64,
+}
+
+#[test]
+fn cursors_of_before_there_were_marks_get_one() {
+    use diesel::RunQueryDsl;
+    let dir = tempfile::tempdir().unwrap();
+    let mut file = raw(&dir.path().join("store"));
+    file.batch_execute(include_str!("../../migrations/sqlite/0001_engine/up.sql"))
+        .unwrap();
+    // One who never read, one who has, one who came later and has not.
+    file.batch_execute(
+        "INSERT INTO members (conversation_key, user_key, role, joined_at, last_read_seq, last_read_at)
+         VALUES (1, 1, 0, 5, 0, NULL), (1, 2, 0, 5, 7, 99), (1, 3, 0, 50, 4, NULL)",
+    )
+    .unwrap();
+    file.batch_execute(include_str!("../../migrations/sqlite/0002_conversations/up.sql"))
+        .unwrap();
+    let marks: Vec<Mark> = diesel::sql_query("SELECT user_key, seq, at FROM read_marks ORDER BY user_key")
+        .load(&mut file)
+        .unwrap();
+    let mark = |user_key, seq, at| Mark { user_key, seq, at };
+    assert_eq!(marks, [mark(2, 7, 99), mark(3, 4, 0)]);
+}
