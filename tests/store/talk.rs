@@ -362,3 +362,31 @@ fn cursors_of_before_there_were_marks_get_one() {
     let mark = |user_key, seq, at| Mark { user_key, seq, at };
     assert_eq!(marks, [mark(2, 7, 99), mark(3, 4, 0)]);
 }
+
+#[tokio::test]
+async fn what_is_unread_is_counted_past_any_number_of_other_changes() {
+    let (world, [ann, bob, _], room) = three().await;
+    world
+        .does(&room, world.calls(&ann, words("@bob"), &[&bob]))
+        .await
+        .unwrap();
+    world.says(&room, &ann, "hi").await;
+    // As if these had been edited and reacted to a hundred thousand times.
+    raw(&world.path())
+        .batch_execute("UPDATE heads SET seq = seq + 100000")
+        .unwrap();
+    let view = world.store.conversation_view(room.id, bob.key).await.unwrap().unwrap();
+    assert_eq!((view.unread_count, view.mention_count), (2, 1));
+    let read = world.does(&room, world.read(&bob, 1)).await;
+    assert!(
+        matches!(
+            read,
+            Ok(Outcome::Read {
+                unread_count: 1,
+                mention_count: 0,
+                ..
+            })
+        ),
+        "{read:?}"
+    );
+}
