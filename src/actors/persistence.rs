@@ -172,6 +172,10 @@ impl Persistence {
 fn size(op: &Op) -> usize {
     match op {
         Op::Send(message) => message.draft.content.as_str().len() + 128,
+        // With what it said before.
+        Op::Edit { content, .. } => 2 * content.as_str().len() + 512,
+        // Each reads all that the message has.
+        Op::React { .. } => 4096,
         _ => 256,
     }
 }

@@ -330,3 +330,63 @@ async fn receipts_tell_the_first_step_of_each_reader() {
     let nothing = MessageId::at_seq(Timestamp::from_millis(5), Seq(1), 5);
     assert!(world.store.receipts(&room, nothing).await.unwrap().is_none());
 }
+
+#[derive(diesel::prelude::QueryableByName, Debug, PartialEq)]
+struct Mark {
+    #[diesel(sql_type = diesel::sql_types::BigInt)]
+    user_key: i64,
+    #[diesel(sql_type = diesel::sql_types::BigInt)]
+    seq: i64,
+    #[diesel(sql_type = diesel::sql_types::BigInt)]
+    at: i64,
+}
+
+#[test]
+fn cursors_of_before_there_were_marks_get_one() {
+    use diesel::RunQueryDsl;
+    let dir = tempfile::tempdir().unwrap();
+    let mut file = raw(&dir.path().join("store"));
+    file.batch_execute(include_str!("../../migrations/sqlite/0001_engine/up.sql"))
+        .unwrap();
+    // One who never read, one who has, one who came later and has not.
+    file.batch_execute(
+        "INSERT INTO members (conversation_key, user_key, role, joined_at, last_read_seq, last_read_at)
+         VALUES (1, 1, 0, 5, 0, NULL), (1, 2, 0, 5, 7, 99), (1, 3, 0, 50, 4, NULL)",
+    )
+    .unwrap();
+    file.batch_execute(include_str!("../../migrations/sqlite/0002_conversations/up.sql"))
+        .unwrap();
+    let marks: Vec<Mark> = diesel::sql_query("SELECT user_key, seq, at FROM read_marks ORDER BY user_key")
+        .load(&mut file)
+        .unwrap();
+    let mark = |user_key, seq, at| Mark { user_key, seq, at };
+    assert_eq!(marks, [mark(2, 7, 99), mark(3, 4, 0)]);
+}
+
+#[tokio::test]
+async fn what_is_unread_is_counted_past_any_number_of_other_changes() {
+    let (world, [ann, bob, _], room) = three().await;
+    world
+        .does(&room, world.calls(&ann, words("@bob"), &[&bob]))
+        .await
+        .unwrap();
+    world.says(&room, &ann, "hi").await;
+    // As if these had been edited and reacted to a hundred thousand times.
+    raw(&world.path())
+        .batch_execute("UPDATE heads SET seq = seq + 100000")
+        .unwrap();
+    let view = world.store.conversation_view(room.id, bob.key).await.unwrap().unwrap();
+    assert_eq!((view.unread_count, view.mention_count), (2, 1));
+    let read = world.does(&room, world.read(&bob, 1)).await;
+    assert!(
+        matches!(
+            read,
+            Ok(Outcome::Read {
+                unread_count: 1,
+                mention_count: 0,
+                ..
+            })
+        ),
+        "{read:?}"
+    );
+}

@@ -93,6 +93,7 @@ fn no_hot_query_reads_a_whole_table() {
                 after: 1,
                 last: 2,
                 user: 3,
+                scan: 5,
                 most: 4,
             },
         ),

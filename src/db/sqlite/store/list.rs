@@ -213,14 +213,12 @@ impl<const ONE: bool> QueryFragment<Sqlite> for Views<ONE> {
         out.push_sql(
             ") SELECT key, id, kind, name, slug, invite_code, password_hash, max_members, retention_seconds, slow_mode_seconds, \
              created_at, direct_low, direct_high, role, last_read_seq, seq, last_message_seq, active_at, member_count, expired_seq, \
-             (SELECT count(*) FROM (SELECT 1 FROM messages WHERE position > (page.key << 32) + \
-             max(page.last_read_seq, page.seq - ",
+             (SELECT count(*) FROM (SELECT 1 FROM (SELECT sender_key, kind, deleted_at FROM messages \
+             WHERE position > (page.key << 32) + page.last_read_seq AND position <= (page.key << 32) + page.seq \
+             ORDER BY position DESC LIMIT ",
         );
         out.push_bind_param::<BigInt, _>(&self.scan)?;
-        out.push_sql(
-            ") AND position <= (page.key << 32) + page.seq AND sender_key <> page.user_key AND kind <> 3 \
-             AND deleted_at IS NULL LIMIT ",
-        );
+        out.push_sql(") WHERE sender_key <> page.user_key AND kind <> 3 AND deleted_at IS NULL LIMIT ");
         out.push_bind_param::<BigInt, _>(&self.most)?;
         out.push_sql(
             ")), (SELECT count(*) FROM (SELECT 1 FROM mentions WHERE user_key = page.user_key AND position > \
