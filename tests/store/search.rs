@@ -47,20 +47,6 @@ impl World {
             search.before = Some(Before::Message(*all.last().expect("a page with more has something")));
         }
     }
-
-    /// As an edit would leave it.
-    fn edited(&self, room: &Conversation, message: MessageId, text: &str) {
-        let (key, seq) = (room.key.0, message.claimed_seq());
-        raw(&self.path())
-            .batch_execute(&format!(
-                "UPDATE heads SET seq = seq + 1 WHERE conversation_key = {key};
-                 UPDATE messages SET content = '{text}', edited_at = 1, change_position = ({key} << 32)
-                 + (SELECT seq FROM heads WHERE conversation_key = {key}) WHERE position = ({key} << 32) + {seq};
-                 INSERT INTO changes SELECT change_position, position, id, 1, sender_key, 1 FROM messages
-                 WHERE position = ({key} << 32) + {seq}"
-            ))
-            .unwrap();
-    }
 }
 
 fn texts(found: &Found) -> Vec<String> {
@@ -84,7 +70,7 @@ async fn what_was_acknowledged_is_found_at_once_in_its_latest_form() {
         ["café noir, s'il vous plaît", "Café au lait"]
     );
     assert_eq!(world.found(&bob, "lait CAF").await, ["Café au lait"]);
-    world.edited(&room, first, "Tee mit Milch");
+    world.does(&room, world.edit(&ann, first, "Tee mit Milch", &[])).await.unwrap();
     assert_eq!(world.found(&ann, "cafe").await, ["café noir, s'il vous plaît"]);
     assert_eq!(world.found(&ann, "milch").await, ["Tee mit Milch"]);
     world.does(&room, world.delete(&bob, second, false)).await.unwrap();
