@@ -70,7 +70,10 @@ async fn what_was_acknowledged_is_found_at_once_in_its_latest_form() {
         ["café noir, s'il vous plaît", "Café au lait"]
     );
     assert_eq!(world.found(&bob, "lait CAF").await, ["Café au lait"]);
-    world.does(&room, world.edit(&ann, first, "Tee mit Milch", &[])).await.unwrap();
+    world
+        .does(&room, world.edit(&ann, first, "Tee mit Milch", &[]))
+        .await
+        .unwrap();
     assert_eq!(world.found(&ann, "cafe").await, ["café noir, s'il vous plaît"]);
     assert_eq!(world.found(&ann, "milch").await, ["Tee mit Milch"]);
     world.does(&room, world.delete(&bob, second, false)).await.unwrap();
