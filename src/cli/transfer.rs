@@ -39,7 +39,7 @@ pub(super) fn export(config: &Config, asked: &ArgMatches) -> Result<(), Failure>
         location.export(&mut BufWriter::with_capacity(BUFFER, std::io::stdout()), &mut tell)?
     } else {
         // Never half an export under the name that was asked for.
-        let draft = target.with_added_extension("new");
+        let draft = with_new(&target);
         let failed = |error| Failure::Failed(format!("{}: {error}", draft.display()));
         let mut out = BufWriter::with_capacity(BUFFER, File::create_new(&draft).map_err(failed)?);
         let carried = location.export(&mut out, &mut tell).inspect_err(|_| {
@@ -90,6 +90,12 @@ pub(super) fn backup(config: &Config, asked: &ArgMatches) -> Result<(), Failure>
     location(config).backup(&target)?;
     output::tell(&format!("copied the database to {}", target.display()));
     Ok(())
+}
+
+fn with_new(target: &Path) -> PathBuf {
+    let mut name = target.as_os_str().to_owned();
+    name.push(".new");
+    name.into()
 }
 
 fn file(asked: &ArgMatches) -> PathBuf {

@@ -8,7 +8,10 @@ use std::{
     sync::Arc,
 };
 
-use super::{Carried, Log, Store, TransferError, postgres, postgres::PostgresOptions, sqlite, sqlite::SqliteOptions};
+use super::{
+    Carried, Log, Store, TransferError, common::verify::Report, postgres, postgres::PostgresOptions, sqlite,
+    sqlite::SqliteOptions,
+};
 
 /// Where the data is.
 #[derive(Clone)]
@@ -130,6 +133,15 @@ impl Location {
         match self {
             Self::Sqlite(path) => sqlite::import(path, input, keep_epoch, progress),
             Self::Postgres(url) => postgres::import(url, input, keep_epoch, progress),
+        }
+    }
+
+    /// Checks that it keeps what the store promises. A server may run meanwhile. An error means that nothing could be said.
+    /// Blocks.
+    pub fn verify(&self, progress: Progress<'_>) -> Result<Report, OpenError> {
+        match self {
+            Self::Sqlite(path) => sqlite::verify(path, progress),
+            Self::Postgres(url) => postgres::verify(url, progress),
         }
     }
 

@@ -52,6 +52,13 @@ pub trait Db {
     /// Every row of a query.
     fn rows<'q, Q: Loads<'q, U>, U: Send + 'static>(&mut self, query: Q) -> QueryResult<Vec<U>>;
 
+    /// Gives the rows of a query to `take`, until that says that it has enough; those behind are not read.
+    fn rows_while<'q, Q: Loads<'q, U>, U: Send + 'static>(
+        &mut self,
+        query: Q,
+        take: &mut dyn FnMut(U) -> bool,
+    ) -> QueryResult<()>;
+
     /// The first row of a query; `NotFound` when there is none.
     fn row<'q, Q: Loads<'q, U>, U: Send + 'static>(&mut self, query: Q) -> QueryResult<U>;
 
@@ -96,6 +103,19 @@ impl Db for SqliteConnection {
 
     fn rows<'q, Q: Loads<'q, U>, U: Send + 'static>(&mut self, query: Q) -> QueryResult<Vec<U>> {
         diesel::query_dsl::LoadQuery::internal_load(query, self)?.collect()
+    }
+
+    fn rows_while<'q, Q: Loads<'q, U>, U: Send + 'static>(
+        &mut self,
+        query: Q,
+        take: &mut dyn FnMut(U) -> bool,
+    ) -> QueryResult<()> {
+        for row in diesel::query_dsl::LoadQuery::internal_load(query, self)? {
+            if !take(row?) {
+                break;
+            }
+        }
+        Ok(())
     }
 
     fn row<'q, Q: Loads<'q, U>, U: Send + 'static>(&mut self, query: Q) -> QueryResult<U> {

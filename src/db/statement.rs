@@ -97,4 +97,24 @@ macro_rules! walk {
     };
 }
 
-pub(crate) use {statement, walk};
+/// Makes a statement of a type that borrows: its text on either database, as `walk_ast` would write it. The type needs a
+/// `QueryId` of its own.
+macro_rules! fragment {
+    ($name:ty, $self:ident, $out:ident => { $($body:tt)* }) => {
+        $crate::db::statement::fragment!(@ diesel::sqlite::Sqlite, $name, $self, $out => { $($body)* });
+        $crate::db::statement::fragment!(@ diesel::pg::Pg, $name, $self, $out => { $($body)* });
+        impl<C> diesel::RunQueryDsl<C> for $name {}
+    };
+    (@ $backend:ty, $name:ty, $self:ident, $out:ident => { $($body:tt)* }) => {
+        impl diesel::query_builder::QueryFragment<$backend> for $name {
+            fn walk_ast<'q>(
+                &'q $self,
+                mut $out: diesel::query_builder::AstPass<'_, 'q, $backend>,
+            ) -> diesel::QueryResult<()> {
+                $($body)*
+            }
+        }
+    };
+}
+
+pub(crate) use {fragment, statement, walk};

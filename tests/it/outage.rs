@@ -3,7 +3,6 @@
 
 use std::{sync::Arc, time::Instant};
 
-
 use crate::{
     failures::sends_until_acknowledged,
     harness::*,

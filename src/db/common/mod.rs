@@ -3,4 +3,7 @@
 //! statements of the log that it wants to be asked differently (`append::Ledger`).
 
 pub mod append;
+pub mod backlog;
+pub mod index;
 pub mod store;
+pub mod verify;

@@ -53,7 +53,7 @@ pub struct Turns {
 
 impl Turns {
     /// Forgets the batch.
-    fn end(&mut self) {
+    pub fn end(&mut self) {
         self.heads.clear();
         self.changed.clear();
         self.known.clear();

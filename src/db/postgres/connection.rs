@@ -121,6 +121,7 @@ impl PgDb {
 
     /// From here on everything is one transaction; `how` begins it. Nothing is sent yet.
     pub fn begin(&mut self, how: &'static str) {
+        self.turns.end();
         self.begin = Some(how);
         self.open = false;
     }
@@ -251,6 +252,23 @@ impl Db for PgDb {
         self.ask(async |mut on| {
             let rows = LoadQuery::internal_load(query, &mut on).await?;
             rows.try_collect().await
+        })
+    }
+
+    fn rows_while<'q, Q: Loads<'q, U>, U: Send + 'static>(
+        &mut self,
+        query: Q,
+        take: &mut dyn FnMut(U) -> bool,
+    ) -> QueryResult<()> {
+        self.write_turns()?;
+        self.ask(async |mut on| {
+            let mut rows = std::pin::pin!(LoadQuery::internal_load(query, &mut on).await?);
+            while let Some(row) = rows.try_next().await? {
+                if !take(row) {
+                    break;
+                }
+            }
+            Ok(())
         })
     }
 

@@ -31,7 +31,13 @@ macro_rules! versions {
 }
 
 /// Every version there is, oldest first.
-pub const VERSIONS: &[Version] = versions!["0001_engine", "0002_conversations"];
+pub const VERSIONS: &[Version] = versions![
+    "0001_engine",
+    "0002_conversations",
+    "0003_uploads",
+    "0004_webhooks",
+    "0005_search"
+];
 
 impl Version {
     /// What is noted of it.

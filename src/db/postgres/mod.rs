@@ -5,10 +5,12 @@
 mod append;
 mod connection;
 mod health;
+mod indexer;
 mod migrations;
 mod rows;
 mod sends;
 mod target;
+mod words;
 mod workers;
 
 use std::{
@@ -22,12 +24,16 @@ use async_trait::async_trait;
 use self::{
     append::WRITE_LOCKED,
     connection::{End, PgDb},
+    indexer::Indexer,
     target::Target,
     workers::Workers,
 };
 use super::{
     Appended, Carried, ConversationAppend, Log, LogError, StoreError, TransferError,
-    common::store::{Engine, Storage},
+    common::{
+        store::{Engine, Storage},
+        verify::{self, Report},
+    },
     open::{Closer, In, OpenError, Opened, Out, Progress},
     transfer,
 };
@@ -106,8 +112,13 @@ fn engine(options: &PostgresOptions, target: &Arc<Target>, db: PgDb, epoch: Stri
         appender: start("parlor-pg-log", 1, Some(db))?,
         writer: start("parlor-pg-write", 1, None)?,
         readers: start("parlor-pg-read", options.readers.max(1), None)?,
+        indexer: Indexer::new(),
         committed: Arc::default(),
     };
+    if options.serves {
+        let indexing = engine.indexer.clone().start(engine.clone());
+        threads.push(indexing.map_err(OpenError::database)?);
+    }
     let closing = engine.clone();
     Ok(Opened {
         store: Arc::new(Storage::new(engine.clone(), epoch)),
@@ -165,6 +176,21 @@ pub fn import(
     })
 }
 
+/// Checks the database; servers may run beside it. An error means that nothing could be said.
+pub fn verify(url: &str, progress: Progress<'_>) -> Result<Report, OpenError> {
+    aside(|| {
+        let mut db = connect(url)?;
+        let missing = migrations::missing(&mut db)?;
+        if !missing.is_empty() {
+            return Err(OpenError::Pending(missing));
+        }
+        db.patient(PATIENCE).map_err(OpenError::database)?;
+        // What the server itself is like, its own tools say (pg_amcheck).
+        let report = db.transact(SNAPSHOT, |db| verify::verify(db, |_| Vec::new(), progress));
+        Ok(report?)
+    })
+}
+
 /// Host and database of a URL.
 pub fn shown(url: &str) -> String {
     match Target::parse(url) {
@@ -189,6 +215,8 @@ struct PostgresEngine {
     appender: Workers,
     writer: Workers,
     readers: Workers,
+    /// What brings the search index up to date.
+    indexer: Indexer,
     /// When the last commit succeeded.
     committed: Arc<Mutex<Option<Instant>>>,
 }
@@ -202,8 +230,9 @@ impl PostgresEngine {
         let engine = self.clone();
         let work = move |db: &mut PgDb, answer: workers::Answer<_>| {
             let outcome = append::commit(db, &batch);
-            if outcome.is_ok() {
+            if let Ok(appended) = &outcome {
                 engine.note_commit();
+                engine.indexer.note(&batch, appended);
             }
             answer.give(outcome);
         };
@@ -211,6 +240,7 @@ impl PostgresEngine {
     }
 
     fn close(self, threads: Vec<JoinHandle<()>>) {
+        self.indexer.close();
         for workers in [&self.appender, &self.writer, &self.readers] {
             workers.close();
         }
@@ -260,6 +290,10 @@ impl Engine for PostgresEngine {
     fn committed_within(&self, age: Duration) -> bool {
         let committed = *self.committed.lock().unwrap_or_else(PoisonError::into_inner);
         committed.is_some_and(|at| at.elapsed() <= age)
+    }
+
+    fn backlog(&self) -> u64 {
+        self.indexer.count()
     }
 
     fn pool(&self) -> (u32, u32) {

@@ -25,6 +25,7 @@ pub struct Rows {
     client_hashes: Vec<Option<i64>>,
     replies: Vec<Option<Id>>,
     created_ats: Vec<i64>,
+    mentions: Vec<Option<String>>,
 }
 
 impl Rows {
@@ -39,6 +40,7 @@ impl Rows {
         self.client_hashes.push(row.client_hash);
         self.replies.push(row.reply_to);
         self.created_ats.push(row.created_at);
+        self.mentions.push(row.mentions.map(str::to_owned));
     }
 
     /// Whether there are none.
@@ -57,14 +59,15 @@ impl Rows {
         self.client_hashes.clear();
         self.replies.clear();
         self.created_ats.clear();
+        self.mentions.clear();
     }
 
     /// The insertion of all; what follows decides whether it takes place (a WHERE clause, or nothing).
     pub fn insert<'b>(&'b self, out: &mut AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         out.push_sql(
             "INSERT INTO messages (position, change_position, id, kind, sender_key, content, client_id, client_hash, \
-             reply_to, created_at) SELECT position, position, id, kind, sender_key, content, client_id, client_hash, \
-             reply_to, created_at FROM unnest(",
+             reply_to, created_at, mentions) SELECT position, position, id, kind, sender_key, content, client_id, client_hash, \
+             reply_to, created_at, mentions FROM unnest(",
         );
         out.push_bind_param::<Array<BigInt>, _>(&self.positions)?;
         out.push_sql(", ");
@@ -83,8 +86,10 @@ impl Rows {
         out.push_bind_param::<Array<Nullable<UuidType>>, _>(&self.replies)?;
         out.push_sql(", ");
         out.push_bind_param::<Array<BigInt>, _>(&self.created_ats)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Array<Nullable<Text>>, _>(&self.mentions)?;
         out.push_sql(
-            ") AS new (position, id, kind, sender_key, content, client_id, client_hash, reply_to, created_at)",
+            ") AS new (position, id, kind, sender_key, content, client_id, client_hash, reply_to, created_at, mentions)",
         );
         Ok(())
     }

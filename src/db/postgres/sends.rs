@@ -107,7 +107,11 @@ impl Plan {
 
     fn send(&mut self, key: ConversationKey, head: &mut Head, message: &NewMessage) -> Option<Outcome> {
         let draft = &message.draft;
-        if draft.reply_to.is_some() || draft.kind != MessageType::Text || head.seq == Seq(u32::MAX) {
+        let simple = draft.reply_to.is_none()
+            && draft.kind != MessageType::Image
+            && message.mentions.is_empty()
+            && message.pause_seconds.is_none_or(|seconds| seconds == 0);
+        if !simple || head.seq == Seq(u32::MAX) {
             return None;
         }
         let client_id = draft.client_id.as_ref();
@@ -130,10 +134,11 @@ impl Plan {
             client_hash: hash,
             reply_to: None,
             created_at: message.at.millis(),
+            mentions: None,
         });
         (head.seq, head.last_message) = (seq, seq);
         head.active_at = head.active_at.max(message.at.millis());
-        Some(Outcome::Sent { id, seq })
+        Some(Outcome::Sent { id, seq, quote: None })
     }
 }
 

@@ -8,7 +8,7 @@ mod migrations;
 #[cfg(test)]
 mod plans;
 mod readers;
-pub mod verify;
+mod words;
 mod writer;
 
 use std::{
@@ -24,7 +24,11 @@ use self::{epoch::Sidecar, lock::FileLock, readers::Readers, writer::Writer, wri
 pub use super::open::OpenError;
 use super::{
     Appended, Carried, ConversationAppend, Log, LogError, StoreError, TransferError,
-    common::store::{Engine, Storage},
+    common::{
+        backlog::Backlog,
+        store::{Engine, Storage},
+        verify::{self, Report},
+    },
     open::{Closer, In, Opened, Out, Progress},
     transfer,
 };
@@ -93,6 +97,7 @@ pub fn open(options: SqliteOptions) -> Result<Opened, OpenError> {
         sidecar,
         _lock: lock,
         committed: Arc::default(),
+        backlog: exclusive.then(Backlog::new),
     }
     .start()?;
     let engine = SqliteEngine {
@@ -159,6 +164,15 @@ pub fn backup(path: &Path, target: &Path) -> Result<(), OpenError> {
     migrations::copy(&mut existing(path)?, target)
 }
 
+/// Checks the file at `path`; a server may run beside it. An error means that nothing could be said.
+pub fn verify(path: &Path, progress: &mut dyn FnMut(String)) -> Result<Report, OpenError> {
+    let mut connection = existing(path)?;
+    connection
+        .batch_execute("PRAGMA query_only = ON; BEGIN")
+        .map_err(OpenError::database)?;
+    Ok(verify::verify(&mut connection, connection::integrity, progress)?)
+}
+
 /// A connection to a file that is there and up to date.
 fn existing(path: &Path) -> Result<SqliteConnection, OpenError> {
     std::fs::metadata(path).map_err(|error| OpenError::Io {
@@ -202,6 +216,10 @@ impl Engine for SqliteEngine {
 
     fn committed_within(&self, age: Duration) -> bool {
         self.writer.committed_within(age)
+    }
+
+    fn backlog(&self) -> u64 {
+        self.writer.backlog()
     }
 
     fn pool(&self) -> (u32, u32) {

@@ -1,11 +1,27 @@
 //! The server's database in a test's own hands: to hold its locks, and to damage it.
 
 use std::{
+    collections::BTreeMap,
     sync::mpsc::{Receiver, Sender, channel},
     thread,
 };
 
-use diesel::{Connection, RunQueryDsl, SqliteConnection, connection::SimpleConnection, sql_query};
+use diesel::{
+    Connection, RunQueryDsl, SqliteConnection,
+    connection::SimpleConnection,
+    dsl::sql,
+    prelude::QueryableByName,
+    sql_query,
+    sql_types::{BigInt, Text},
+};
+
+#[derive(QueryableByName)]
+struct ChangeRow {
+    #[diesel(sql_type = BigInt)]
+    seq: i64,
+    #[diesel(sql_type = Text)]
+    id: String,
+}
 
 use super::Place;
 
@@ -53,6 +69,43 @@ impl Store {
         }
     }
 
+    /// The changes of a conversation that are no new message, by their number: which message they changed.
+    pub fn changes_of(&mut self, conversation: &str) -> BTreeMap<u64, String> {
+        let id = uuid::Uuid::parse_str(conversation).expect("an id").simple();
+        let text = |id: &str| uuid::Uuid::parse_str(id).expect("an id").to_string();
+        match self {
+            Store::Sqlite(connection) => {
+                let statement = format!(
+                    "SELECT c.position & 4294967295 AS seq, lower(hex(c.message_id)) AS id FROM changes c
+                     JOIN conversations ON c.position >> 32 = key WHERE conversations.id = x'{id}'"
+                );
+                let rows: Vec<ChangeRow> = sql_query(statement).load(connection).expect("the changes can be read");
+                rows.iter().map(|row| (row.seq as u64, text(&row.id))).collect()
+            }
+            Store::Postgres(session) => {
+                let lines = session.asks(&format!(
+                    "SELECT (c.position & 4294967295) || ' ' || c.message_id FROM changes c
+                     JOIN conversations ON c.position >> 32 = key WHERE conversations.id = '{id}'"
+                ));
+                let row = |line: &String| {
+                    let (seq, id) = line.split_once(' ').expect("two columns");
+                    (seq.parse().expect("a number"), text(id))
+                };
+                lines.iter().map(row).collect()
+            }
+        }
+    }
+
+    /// A number that the database says: `SELECT …`.
+    pub fn reads(&mut self, query: &str) -> i64 {
+        match self {
+            Store::Sqlite(connection) => diesel::select(sql::<BigInt>(&format!("({query})")))
+                .get_result(connection)
+                .unwrap_or_else(|error| panic!("{query}: {error}")),
+            Store::Postgres(session) => session.asks(query)[0].parse().expect("a number"),
+        }
+    }
+
     /// Holds the write lock until `unlocks`.
     pub fn locks(&mut self) {
         match self {
@@ -69,7 +122,7 @@ impl Store {
 /// A session on a server, driven by a thread of its own: tests call it without waiting for a future.
 pub struct Session {
     statements: Sender<String>,
-    touched: Receiver<Result<usize, String>>,
+    touched: Receiver<Result<(usize, Vec<String>), String>>,
 }
 
 impl Session {
@@ -88,11 +141,17 @@ impl Session {
             for statement in asked {
                 let done = runtime.block_on(client.simple_query(&statement));
                 let count = done.map_err(|error| format!("{statement}: {error:?}")).map(|answers| {
-                    let touched = answers.iter().map(|answer| match answer {
-                        tokio_postgres::SimpleQueryMessage::CommandComplete(rows) => *rows,
-                        _ => 0,
-                    });
-                    touched.sum::<u64>() as usize
+                    let (mut touched, mut rows) = (0, Vec::new());
+                    for answer in answers {
+                        match answer {
+                            tokio_postgres::SimpleQueryMessage::CommandComplete(count) => touched += count as usize,
+                            tokio_postgres::SimpleQueryMessage::Row(row) => {
+                                rows.push(row.get(0).unwrap_or_default().to_owned());
+                            }
+                            _ => {}
+                        }
+                    }
+                    (touched, rows)
                 });
                 if answers.send(count).is_err() {
                     break;
@@ -103,6 +162,15 @@ impl Session {
     }
 
     fn runs(&mut self, statement: &str) -> usize {
+        self.both(statement).0
+    }
+
+    /// The first column of what a query gives.
+    fn asks(&mut self, query: &str) -> Vec<String> {
+        self.both(query).1
+    }
+
+    fn both(&mut self, statement: &str) -> (usize, Vec<String>) {
         self.statements.send(statement.to_owned()).expect("the session is open");
         self.touched
             .recv()

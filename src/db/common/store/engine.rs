@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
-use crate::db::{StoreError, run::Db};
+use crate::db::{
+    StoreError,
+    common::{append::Ledger, index::WordIndex},
+};
 
 /// Connections to a database, and the threads they live on. Cheap to ask from any runtime.
 pub trait Engine: Send + Sync + 'static {
     /// What work is done on.
-    type Connection: Db;
+    type Connection: Ledger + WordIndex;
 
     /// See [`crate::db::Store::backend`].
     const NAME: &'static str;
@@ -28,6 +31,9 @@ pub trait Engine: Send + Sync + 'static {
 
     /// Whether a commit succeeded no longer ago than this.
     fn committed_within(&self, age: Duration) -> bool;
+
+    /// Conversations that the search index is known to lack something of.
+    fn backlog(&self) -> u64;
 
     /// Connections that read: (in use, open).
     fn pool(&self) -> (u32, u32);
