@@ -1,0 +1,422 @@
+//! Connection state recovery of Socket.IO without a memory of connections: what a client was told is in the two texts that
+//! every stock client keeps and shows again, `pid` and offset. The `pid` says where each of its conversations stood when it
+//! connected first; the offset, last argument of every durable event, what was told since. Pure. Called by `http::socketio`;
+//! trusts nothing that it decodes: who is a member is asked of the store. Fuzzed by `fuzz/`.
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use indexmap::{IndexMap, map::Entry};
+use uuid::Uuid;
+
+use crate::domain::{ConversationId, Seq, UserId, limits};
+
+/// More conversations than this are not kept track of: their user gets no `pid`, and catches up by `sync`.
+pub const CONVERSATIONS: usize = 1000;
+/// Longest offset, in characters: beyond it, it says that nothing can be recovered. It goes along with every event.
+const OFFSET_CHARS: usize = 1024;
+/// The offset of somebody who has been told of too many conversations: read by nobody as anything.
+const LOST_TRACK: &str = "-";
+/// Changes that are told again at the most, over all conversations.
+const MISSED_MAX: u64 = 5000;
+/// The first byte of a `pid`.
+const VERSION: u8 = 1;
+
+/// Whose history of what: the store's epoch and the user, so that neither a restored backup nor another user of the same
+/// browser recovers what was not theirs. No secret, and nothing rests on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark([u8; 8]);
+
+impl Mark {
+    /// Of `user` in the history called `epoch`.
+    pub fn new(epoch: &str, user: &UserId) -> Self {
+        // FNV-1a: the same in every version of the server.
+        let bytes = epoch.bytes().chain([0]).chain(user.as_str().bytes());
+        let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+        Self(hash.to_be_bytes())
+    }
+}
+
+/// What a client was told of one conversation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Told {
+    /// Where it stood in the `pid`; `None` for one that came later.
+    base: Option<Seq>,
+    /// The last position told; `None` once it is no longer the user's.
+    now: Option<Seq>,
+}
+
+/// What a client was told.
+#[derive(Debug, Clone)]
+pub struct Track {
+    pid: Option<String>,
+    /// Those of the `pid` first, in its order.
+    told: IndexMap<ConversationId, Told>,
+    offset: String,
+}
+
+/// What a client must be told when it comes back.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Missed {
+    /// Conversations with changes after the first position, up to and with the second.
+    pub changes: Vec<(ConversationId, Seq, Seq)>,
+    /// Conversations that it has not been told of.
+    pub gained: Vec<ConversationId>,
+    /// Conversations that are no longer the user's.
+    pub lost: Vec<ConversationId>,
+}
+
+impl Track {
+    /// Of a client that connects for the first time: `standing` is where its conversations stand.
+    pub fn fresh(mark: Mark, standing: impl Iterator<Item = (ConversationId, Seq)>) -> Self {
+        let told = |base| Told {
+            base: Some(base),
+            now: Some(base),
+        };
+        let told: IndexMap<_, _> = standing.map(|(id, seq)| (id, told(seq))).collect();
+        let mut track = Self {
+            pid: None,
+            told,
+            offset: String::new(),
+        };
+        if track.told.len() > CONVERSATIONS {
+            track.told = IndexMap::new();
+        } else {
+            track.pid = Some(track.write_pid(mark));
+        }
+        track
+    }
+
+    /// Of a client that shows what it was given; `None` when that cannot be read, or is another user's or history's.
+    pub fn resumed(mark: Mark, pid: &str, offset: Option<&str>) -> Option<Self> {
+        let bytes = URL_SAFE_NO_PAD.decode(pid).ok()?;
+        let mut rest = Reader(bytes.strip_prefix(&[VERSION])?.strip_prefix(&mark.0)?);
+        let mut track = Self {
+            pid: Some(pid.to_owned()),
+            told: IndexMap::new(),
+            offset: String::new(),
+        };
+        while !rest.0.is_empty() {
+            let (id, base) = (rest.id()?, Seq(rest.number()?));
+            let told = Told {
+                base: Some(base),
+                now: Some(base),
+            };
+            if track.told.len() == CONVERSATIONS || track.told.insert(id, told).is_some() {
+                return None;
+            }
+        }
+        track.read_offset(offset.unwrap_or_default())?;
+        Some(track)
+    }
+
+    /// What the client shows again; `None` when it is not kept track of.
+    pub fn pid(&self) -> Option<&str> {
+        self.pid.as_deref()
+    }
+
+    /// What to tell a client whose conversations stand as `standing` says; `None` when it is too much, or what the client
+    /// was told never was.
+    pub fn missed(&self, standing: &[(ConversationId, Seq)]) -> Option<Missed> {
+        let mut missed = Missed::default();
+        let (mut total, mut still) = (0, 0);
+        for (id, head) in standing {
+            let Some(now) = self.told.get(id).and_then(|told| told.now) else {
+                missed.gained.push(*id);
+                continue;
+            };
+            still += 1;
+            let count = head.0.checked_sub(now.0)?;
+            if count > limits::SYNC_RESET_AFTER {
+                return None;
+            }
+            total += u64::from(count);
+            if count > 0 {
+                missed.changes.push((*id, now, *head));
+            }
+        }
+        let known = self.told.values().filter(|told| told.now.is_some()).count();
+        if known > still {
+            let theirs: std::collections::HashSet<_> = standing.iter().map(|(id, _)| *id).collect();
+            let lost = self
+                .told
+                .iter()
+                .filter(|(id, told)| told.now.is_some() && !theirs.contains(*id));
+            missed.lost = lost.map(|(id, _)| *id).collect();
+        }
+        (total <= MISSED_MAX).then_some(missed)
+    }
+
+    /// The client is told of a change.
+    pub fn tell(&mut self, id: ConversationId, seq: Seq) {
+        if self.pid.is_some() {
+            let told = self.told.entry(id).or_insert(Told { base: None, now: None });
+            told.now = Some(seq);
+        }
+    }
+
+    /// The client is told of a conversation that stands at `seq`; one that it knows stays where it is.
+    pub fn gain(&mut self, id: ConversationId, seq: Seq) {
+        if self.pid.is_none() {
+            return;
+        }
+        match self.told.entry(id) {
+            Entry::Vacant(place) => {
+                place.insert(Told {
+                    base: None,
+                    now: Some(seq),
+                });
+            }
+            Entry::Occupied(mut place) => {
+                place.get_mut().now.get_or_insert(seq);
+            }
+        }
+    }
+
+    /// The client is told that a conversation is no longer the user's.
+    pub fn lose(&mut self, id: ConversationId) {
+        if let Some(told) = self.told.get_mut(&id) {
+            told.now = None;
+        }
+    }
+
+    /// What goes along with the event just told; empty when the client is not kept track of. Letters, digits, `-` and `_`.
+    pub fn offset(&mut self) -> &str {
+        self.offset.clear();
+        if self.pid.is_none() {
+            return "";
+        }
+        let mut bytes = Vec::with_capacity(64);
+        let mut last = 0;
+        for (index, told) in self.told.values().enumerate() {
+            if let Some(base) = told.base
+                && told.now != Some(base)
+            {
+                write_number(&mut bytes, (index + 1 - last) as u32);
+                last = index + 1;
+                write_number(
+                    &mut bytes,
+                    told.now.map_or(0, |now| now.0.saturating_sub(base.0).saturating_add(1)),
+                );
+            }
+        }
+        let mut later = self.told.iter().filter(|(_, told)| told.base.is_none()).peekable();
+        if later.peek().is_some() {
+            write_number(&mut bytes, 0);
+        }
+        for (id, told) in later {
+            bytes.extend_from_slice(id.0.as_bytes());
+            write_number(&mut bytes, told.now.map_or(0, |now| now.0.saturating_add(1)));
+        }
+        if bytes.len() > OFFSET_CHARS / 4 * 3 {
+            self.offset.push_str(LOST_TRACK);
+        } else {
+            URL_SAFE_NO_PAD.encode_string(&bytes, &mut self.offset);
+        }
+        &self.offset
+    }
+
+    fn write_pid(&self, mark: Mark) -> String {
+        let mut bytes = Vec::with_capacity(9 + self.told.len() * 19);
+        bytes.push(VERSION);
+        bytes.extend_from_slice(&mark.0);
+        for (id, told) in &self.told {
+            bytes.extend_from_slice(id.0.as_bytes());
+            write_number(&mut bytes, told.base.unwrap_or_default().0);
+        }
+        URL_SAFE_NO_PAD.encode(bytes)
+    }
+
+    fn read_offset(&mut self, offset: &str) -> Option<()> {
+        if offset.len() > OFFSET_CHARS {
+            return None;
+        }
+        let bytes = URL_SAFE_NO_PAD.decode(offset).ok()?;
+        let mut rest = Reader(&bytes);
+        let mut index = 0;
+        while !rest.0.is_empty() {
+            match rest.number()? {
+                0 => return self.read_later(rest),
+                step => index += step as usize,
+            }
+            let code = rest.number()?;
+            let (_, told) = self.told.get_index_mut(index - 1)?;
+            told.now = match code {
+                0 => None,
+                more => Some(Seq(told.base?.0.checked_add(more - 1)?)),
+            };
+        }
+        Some(())
+    }
+
+    fn read_later(&mut self, mut rest: Reader<'_>) -> Option<()> {
+        while !rest.0.is_empty() {
+            let (id, code) = (rest.id()?, rest.number()?);
+            let now = code.checked_sub(1).map(Seq);
+            if self.told.insert(id, Told { base: None, now }).is_some() {
+                return None;
+            }
+        }
+        Some(())
+    }
+}
+
+/// Seven bits a byte, the lowest first.
+fn write_number(bytes: &mut Vec<u8>, mut number: u32) {
+    while number >= 0x80 {
+        bytes.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    bytes.push(number as u8);
+}
+
+struct Reader<'a>(&'a [u8]);
+
+impl Reader<'_> {
+    fn number(&mut self) -> Option<u32> {
+        let mut number = 0u64;
+        for shift in [0, 7, 14, 21, 28] {
+            let (byte, rest) = self.0.split_first()?;
+            self.0 = rest;
+            number |= u64::from(byte & 0x7f) << shift;
+            if byte & 0x80 == 0 {
+                return number.try_into().ok();
+            }
+        }
+        None
+    }
+
+    fn id(&mut self) -> Option<ConversationId> {
+        let (id, rest) = self.0.split_first_chunk::<16>()?;
+        self.0 = rest;
+        Some(ConversationId(Uuid::from_bytes(*id)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn id(n: u8) -> ConversationId {
+        ConversationId(Uuid::from_bytes([n; 16]))
+    }
+
+    fn mark() -> Mark {
+        Mark::new("epoch", &UserId::parse("alice").unwrap())
+    }
+
+    fn track() -> Track {
+        Track::fresh(
+            mark(),
+            [(id(1), Seq(10)), (id(2), Seq(0)), (id(3), Seq(70_000))].into_iter(),
+        )
+    }
+
+    fn back(track: &mut Track) -> Track {
+        let offset = track.offset().to_owned();
+        Track::resumed(mark(), track.pid().unwrap(), Some(&offset)).unwrap()
+    }
+
+    #[test]
+    fn who_was_told_nothing_misses_what_came_since() {
+        let track = Track::resumed(mark(), track().pid().unwrap(), None).unwrap();
+        let standing = [(id(3), Seq(70_000)), (id(2), Seq(2)), (id(1), Seq(11))];
+        assert_eq!(
+            track.missed(&standing),
+            Some(Missed {
+                changes: vec![(id(2), Seq(0), Seq(2)), (id(1), Seq(10), Seq(11))],
+                ..Missed::default()
+            })
+        );
+        let same = [(id(1), Seq(10)), (id(2), Seq(0)), (id(3), Seq(70_000))];
+        assert_eq!(track.missed(&same), Some(Missed::default()));
+    }
+
+    #[test]
+    fn what_was_told_is_in_the_offset_however_often_one_comes_back() {
+        let mut track = track();
+        track.tell(id(3), Seq(70_300));
+        track.gain(id(4), Seq(5));
+        track.gain(id(3), Seq(1));
+        track.lose(id(1));
+        let mut again = back(&mut back(&mut track));
+        assert_eq!(again.pid(), track.pid());
+        assert_eq!(again.offset(), track.offset());
+        assert_eq!(
+            again.missed(&[(id(1), Seq(12)), (id(3), Seq(70_301)), (id(4), Seq(5)), (id(5), Seq(9))]),
+            Some(Missed {
+                changes: vec![(id(3), Seq(70_300), Seq(70_301))],
+                gained: vec![id(1), id(5)],
+                lost: vec![id(2)],
+            })
+        );
+        again.gain(id(1), Seq(12));
+        again.lose(id(4));
+        let last = back(&mut again);
+        assert_eq!(
+            last.missed(&[(id(1), Seq(12)), (id(2), Seq(0)), (id(3), Seq(70_300))]),
+            Some(Missed::default())
+        );
+    }
+
+    #[test]
+    fn too_much_is_not_recovered() {
+        let track = track();
+        assert!(track.missed(&[(id(1), Seq(1010))]).is_some());
+        assert_eq!(track.missed(&[(id(1), Seq(1011))]), None);
+        assert_eq!(track.missed(&[(id(1), Seq(9))]), None, "a history that never was");
+        let six = (1..=6).map(|n| (id(n), Seq(0)));
+        let six = Track::fresh(mark(), six);
+        let standing: Vec<_> = (1..=6).map(|n| (id(n), Seq(900))).collect();
+        assert_eq!(six.missed(&standing), None);
+        let many = |count: u32| (0..count).map(|n| (ConversationId(Uuid::from_u128(n.into())), Seq(n)));
+        assert!(Track::fresh(mark(), many(1000)).pid().is_some());
+        let mut none = Track::fresh(mark(), many(1001));
+        assert_eq!(none.pid(), None);
+        none.tell(id(1), Seq(1));
+        assert_eq!(none.offset(), "");
+        let mut wide = Track::fresh(mark(), many(1000));
+        for (id, seq) in many(1000) {
+            wide.tell(id, Seq(seq.0 + 100_000));
+        }
+        let offset = wide.offset().to_owned();
+        assert!(
+            Track::resumed(mark(), wide.pid().unwrap(), Some(&offset)).is_none(),
+            "{offset}"
+        );
+    }
+
+    #[test]
+    fn another_history_or_user_recovers_nothing() {
+        let pid = track().pid().unwrap().to_owned();
+        let alice = UserId::parse("alice").unwrap();
+        let bob = UserId::parse("bob").unwrap();
+        assert!(Track::resumed(Mark::new("epoch", &alice), &pid, None).is_some());
+        assert!(Track::resumed(Mark::new("epoch", &bob), &pid, None).is_none());
+        assert!(Track::resumed(Mark::new("epocha", &alice), &pid, None).is_none());
+        for cut in 0..pid.len() {
+            let _ = Track::resumed(mark(), &pid[..cut], None);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_that_a_client_shows_harms(pid in ".{0,80}", offset in ".{0,80}", tail in proptest::collection::vec(any::<u8>(), 0..80)) {
+            let good = track();
+            let good = good.pid().unwrap();
+            let bytes = URL_SAFE_NO_PAD.encode(&tail);
+            for pid in [pid.as_str(), good, &format!("{good}{bytes}")] {
+                for offset in [offset.as_str(), &bytes] {
+                    if let Some(mut track) = Track::resumed(mark(), pid, Some(offset)) {
+                        let _ = track.missed(&[(id(1), Seq(10))]);
+                        let written = track.offset().to_owned();
+                        let mut again = Track::resumed(mark(), pid, Some(&written)).expect("our own");
+                        prop_assert_eq!(again.offset(), written);
+                    }
+                }
+            }
+        }
+    }
+}
