@@ -57,6 +57,8 @@ pub struct Config {
     pub outbox_bytes: usize,
     /// Most connections at once.
     pub max_connections: usize,
+    /// Most bytes of one payload of Socket.IO's long polling.
+    pub max_payload: usize,
     /// What a scraper shows instead of an admin's token.
     pub metrics_token: Option<String>,
 }
@@ -142,6 +144,7 @@ impl std::fmt::Debug for Config {
             .field("room_idle", &self.room_idle)
             .field("outbox_bytes", &self.outbox_bytes)
             .field("max_connections", &self.max_connections)
+            .field("max_payload", &self.max_payload)
             .finish_non_exhaustive()
     }
 }

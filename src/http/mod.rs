@@ -18,6 +18,7 @@ mod presence;
 pub mod routes;
 pub mod server;
 mod settings;
+pub mod socketio;
 pub mod state;
 #[cfg(test)]
 mod tests;

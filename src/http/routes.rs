@@ -1,6 +1,8 @@
 //! Every route, each once: its method, its path, its handler, who may call it and how fast. The app that `server` runs per
 //! worker, the list that tests read and the paths of the OpenAPI document all come from this table. Decides nothing itself.
 
+use std::rc::Rc;
+
 use actix_web::{
     App, Error,
     body::BoxBody,
@@ -19,7 +21,7 @@ use super::{
     figures::Meter,
     members, messages,
     observe::{Observer, cors, observe},
-    operators, presence, settings, users,
+    operators, presence, settings, socketio, users,
 };
 
 /// A route, as tests and the OpenAPI document read it.
@@ -108,6 +110,7 @@ routes! {
 /// The REST side, to be made once per worker and, where there is a tokio runtime, inside of it.
 pub fn app(
     state: web::Data<State>,
+    socketio: Rc<socketio::Host>,
 ) -> App<
     impl ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse<BoxBody>, Error = Error, InitError = ()>,
 > {
@@ -119,6 +122,8 @@ pub fn app(
         .app_data(state.clone())
         .configure(configure_extractors)
         .configure(configure)
+        .app_data(web::ThinData(socketio))
+        .service(web::resource(socketio::PATHS.to_vec()).route(web::route().to(socketio::handle)))
         .default_service(web::to(no_such_path))
         .wrap(cors(state))
         .wrap(from_fn(observe))

@@ -10,9 +10,12 @@ use serde::{
 use serde_json::value::RawValue;
 
 use super::engineio::Malformed;
+use crate::domain::{ConversationId, Seq};
 
 /// Most attachments of one packet. Our events carry none: such a packet is answered, not understood.
 pub const ATTACHMENTS: usize = 10;
+/// How long an id is on the wire.
+const UUID_CHARS: usize = 36;
 /// Longest name of a namespace, in bytes.
 const NAMESPACE: usize = 128;
 /// Most digits of the number that an answer is asked for with: JavaScript counts no further exactly.
@@ -318,6 +321,23 @@ impl<'a> Plain<'a> {
             Self::Answer { id, rest } => [b"43", id, b"[{", rest, b"]", b"", b""],
         }
     }
+}
+
+/// Where the change that an event tells of stands: every event of the log's begins with its conversation and its position
+/// (a message behind its own id). `None` for what takes no position.
+pub fn position(data: &[u8]) -> Option<(ConversationId, Seq)> {
+    let rest = data.strip_prefix(b"{")?;
+    let rest = match rest.strip_prefix(b"\"id\":\"") {
+        Some(rest) => rest.get(UUID_CHARS..)?.strip_prefix(b"\",")?,
+        None => rest,
+    };
+    let rest = rest.strip_prefix(b"\"conversationId\":\"")?;
+    let (id, rest) = rest.split_at_checked(UUID_CHARS)?;
+    let rest = rest.strip_prefix(b"\",\"seq\":")?;
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let seq = std::str::from_utf8(&rest[..digits]).ok()?.parse().ok()?;
+    let id = uuid::Uuid::try_parse_ascii(id).ok()?;
+    Some((ConversationId(id), Seq(seq)))
 }
 
 #[cfg(test)]

@@ -24,6 +24,7 @@ pub use presence::{Typing, Unview, View};
 pub use stats::{RoomFigures, RoomStats};
 pub use submit::{Request, Submit};
 
+pub(super) use self::recover::write_change;
 use self::{presence::Viewers, recover::Doubt, stats::Recent};
 use super::{Node, relay::Attach, reply::Reply};
 use crate::{
