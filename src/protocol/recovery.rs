@@ -46,10 +46,14 @@ struct Told {
     now: Option<Seq>,
 }
 
+/// Tells the `pid`s of one user apart, so that none is given twice, and which of them an offset belongs to.
+pub type Salt = [u8; 4];
+
 /// What a client was told.
 #[derive(Debug, Clone)]
 pub struct Track {
     pid: Option<String>,
+    salt: Salt,
     /// Those of the `pid` first, in its order.
     told: IndexMap<ConversationId, Told>,
     offset: String,
@@ -68,7 +72,7 @@ pub struct Missed {
 
 impl Track {
     /// Of a client that connects for the first time: `standing` is where its conversations stand.
-    pub fn fresh(mark: Mark, standing: impl Iterator<Item = (ConversationId, Seq)>) -> Self {
+    pub fn fresh(mark: Mark, salt: Salt, standing: impl Iterator<Item = (ConversationId, Seq)>) -> Self {
         let told = |base| Told {
             base: Some(base),
             now: Some(base),
@@ -76,6 +80,7 @@ impl Track {
         let told: IndexMap<_, _> = standing.map(|(id, seq)| (id, told(seq))).collect();
         let mut track = Self {
             pid: None,
+            salt,
             told,
             offset: String::new(),
         };
@@ -90,9 +95,12 @@ impl Track {
     /// Of a client that shows what it was given; `None` when that cannot be read, or is another user's or history's.
     pub fn resumed(mark: Mark, pid: &str, offset: Option<&str>) -> Option<Self> {
         let bytes = URL_SAFE_NO_PAD.decode(pid).ok()?;
-        let mut rest = Reader(bytes.strip_prefix(&[VERSION])?.strip_prefix(&mark.0)?);
+        let rest = bytes.strip_prefix(&[VERSION])?.strip_prefix(&mark.0)?;
+        let (salt, rest) = rest.split_first_chunk()?;
+        let mut rest = Reader(rest);
         let mut track = Self {
             pid: Some(pid.to_owned()),
+            salt: *salt,
             told: IndexMap::new(),
             offset: String::new(),
         };
@@ -187,6 +195,7 @@ impl Track {
             return "";
         }
         let mut bytes = Vec::with_capacity(64);
+        bytes.extend_from_slice(&self.salt);
         let mut last = 0;
         for (index, told) in self.told.values().enumerate() {
             if let Some(base) = told.base
@@ -217,9 +226,10 @@ impl Track {
     }
 
     fn write_pid(&self, mark: Mark) -> String {
-        let mut bytes = Vec::with_capacity(9 + self.told.len() * 19);
+        let mut bytes = Vec::with_capacity(13 + self.told.len() * 19);
         bytes.push(VERSION);
         bytes.extend_from_slice(&mark.0);
+        bytes.extend_from_slice(&self.salt);
         for (id, told) in &self.told {
             bytes.extend_from_slice(id.0.as_bytes());
             write_number(&mut bytes, told.base.unwrap_or_default().0);
@@ -228,11 +238,19 @@ impl Track {
     }
 
     fn read_offset(&mut self, offset: &str) -> Option<()> {
+        if offset.is_empty() {
+            return Some(());
+        }
         if offset.len() > OFFSET_CHARS {
             return None;
         }
         let bytes = URL_SAFE_NO_PAD.decode(offset).ok()?;
-        let mut rest = Reader(&bytes);
+        let (salt, rest) = bytes.split_first_chunk()?;
+        if *salt != self.salt {
+            // A client keeps its last offset when it gets another `pid`: it was told of nothing since.
+            return Some(());
+        }
+        let mut rest = Reader(rest);
         let mut index = 0;
         while !rest.0.is_empty() {
             match rest.number()? {
@@ -310,6 +328,7 @@ mod tests {
     fn track() -> Track {
         Track::fresh(
             mark(),
+            *b"salt",
             [(id(1), Seq(10)), (id(2), Seq(0)), (id(3), Seq(70_000))].into_iter(),
         )
     }
@@ -362,22 +381,35 @@ mod tests {
     }
 
     #[test]
+    fn an_offset_of_an_earlier_pid_says_nothing_of_this_one() {
+        let mut earlier = track();
+        earlier.tell(id(1), Seq(15));
+        let offset = earlier.offset().to_owned();
+        let later = Track::fresh(mark(), *b"SALT", [(id(1), Seq(2000))].into_iter());
+        let later = Track::resumed(mark(), later.pid().unwrap(), Some(&offset)).unwrap();
+        assert_eq!(
+            later.missed(&[(id(1), Seq(2007))]).unwrap().changes,
+            [(id(1), Seq(2000), Seq(2007))]
+        );
+    }
+
+    #[test]
     fn too_much_is_not_recovered() {
         let track = track();
         assert!(track.missed(&[(id(1), Seq(1010))]).is_some());
         assert_eq!(track.missed(&[(id(1), Seq(1011))]), None);
         assert_eq!(track.missed(&[(id(1), Seq(9))]), None, "a history that never was");
         let six = (1..=6).map(|n| (id(n), Seq(0)));
-        let six = Track::fresh(mark(), six);
+        let six = Track::fresh(mark(), *b"salt", six);
         let standing: Vec<_> = (1..=6).map(|n| (id(n), Seq(900))).collect();
         assert_eq!(six.missed(&standing), None);
         let many = |count: u32| (0..count).map(|n| (ConversationId(Uuid::from_u128(n.into())), Seq(n)));
-        assert!(Track::fresh(mark(), many(1000)).pid().is_some());
-        let mut none = Track::fresh(mark(), many(1001));
+        assert!(Track::fresh(mark(), *b"salt", many(1000)).pid().is_some());
+        let mut none = Track::fresh(mark(), *b"salt", many(1001));
         assert_eq!(none.pid(), None);
         none.tell(id(1), Seq(1));
         assert_eq!(none.offset(), "");
-        let mut wide = Track::fresh(mark(), many(1000));
+        let mut wide = Track::fresh(mark(), *b"salt", many(1000));
         for (id, seq) in many(1000) {
             wide.tell(id, Seq(seq.0 + 100_000));
         }
@@ -408,7 +440,8 @@ mod tests {
             let good = good.pid().unwrap();
             let bytes = URL_SAFE_NO_PAD.encode(&tail);
             for pid in [pid.as_str(), good, &format!("{good}{bytes}")] {
-                for offset in [offset.as_str(), &bytes] {
+                let salted = URL_SAFE_NO_PAD.encode([b"salt", &tail[..]].concat());
+                for offset in [offset.as_str(), &bytes, &salted] {
                     if let Some(mut track) = Track::resumed(mark(), pid, Some(offset)) {
                         let _ = track.missed(&[(id(1), Seq(10))]);
                         let written = track.offset().to_owned();

@@ -317,6 +317,8 @@ pub struct SessionArrival {
 impl Arrival for SessionArrival {
     fn arrive(&mut self, session: SessionId, user: &User, standing: &[(ConversationId, Seq)]) -> Missed {
         let mark = Mark::new(&self.epoch, &user.id);
+        // The end of the session's id is random.
+        let salt = session.0.as_bytes().last_chunk().copied().unwrap_or_default();
         let resumed = self.shown.as_ref().and_then(|shown| {
             let track = Track::resumed(mark, &shown.pid, shown.offset.as_deref())?;
             let missed = track.missed(standing)?;
@@ -327,7 +329,7 @@ impl Arrival for SessionArrival {
             self.recovered.get_or_create(&[("outcome", outcome)]).inc();
         }
         let (track, missed) =
-            resumed.unwrap_or_else(|| (Track::fresh(mark, standing.iter().copied()), Missed::default()));
+            resumed.unwrap_or_else(|| (Track::fresh(mark, salt, standing.iter().copied()), Missed::default()));
         let gained = standing.iter().filter(|(id, _)| missed.gained.contains(id));
         *self.memory.gained.borrow_mut() = gained.copied().collect();
         let connected = match track.pid() {
