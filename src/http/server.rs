@@ -68,6 +68,8 @@ pub fn listen(state: web::Data<State>, listener: TcpListener) -> std::io::Result
                 .keep_alive(KEEP_ALIVE)
                 .client_request_timeout(Duration::from_secs(10))
                 .tcp_nodelay(true)
+                // A poll whose client has gone must not be taken for one that waits: what it is answered would be lost.
+                .h1_allow_half_closed(false)
                 .upgrade(fn_service(move |(request, framed)| {
                     let door = door.clone();
                     async move {

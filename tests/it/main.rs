@@ -31,6 +31,7 @@ mod roles;
 mod settings;
 mod sim;
 mod slow;
+mod socketio;
 mod swarm;
 mod sync;
 mod typing;

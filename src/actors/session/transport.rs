@@ -29,7 +29,8 @@ impl Transport {
         }
     }
 
-    fn label(self) -> [(&'static str, &'static str); 1] {
+    /// How metrics tell it from the others.
+    pub fn label(self) -> [(&'static str, &'static str); 1] {
         [("transport", self.as_str())]
     }
 }

@@ -62,7 +62,7 @@ impl From<ApiError> for Refused {
 
 /// Any request but an upgrade.
 pub async fn handle(request: HttpRequest, body: web::Payload, host: web::ThinData<Rc<Host>>) -> HttpResponse {
-    let answer = match answer(&request, body, &host.0).await {
+    match answer(&request, body, &host.0).await {
         Ok(answer) => answer,
         Err(Refused::Protocol(refusal)) => {
             let status = StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::BAD_REQUEST);
@@ -79,8 +79,7 @@ pub async fn handle(request: HttpRequest, body: web::Payload, host: web::ThinDat
             HttpResponse::build(status),
             r#"{"code":3,"message":"Bad request"}"#.to_owned(),
         ),
-    };
-    answer
+    }
 }
 
 fn json(mut response: HttpResponseBuilder, body: String) -> HttpResponse {

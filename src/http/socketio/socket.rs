@@ -30,6 +30,9 @@ use crate::{
 /// How long a socket that a session may move to has to say so.
 const MOVE_WITHIN: Duration = Duration::from_secs(10);
 
+/// How long a socket that is dismissed may take to hear it.
+const LINGER: Duration = Duration::from_secs(1);
+
 type Upgrading = Framed<TcpStream, h1::Codec>;
 
 /// Whom an upgrade is for.
@@ -76,7 +79,7 @@ pub async fn upgrade(host: &Rc<Host>, request: Request, mut framed: Upgrading) {
                 handle.send(Errand::Upgrade(stream, early));
             }
         }
-        For::Nobody => dismiss(&parts.io),
+        For::Nobody => dismiss(&parts.io).await,
     }
 }
 
@@ -143,7 +146,8 @@ pub fn try_move(host: &Rc<Host>, engine: &Rc<Engine>, stream: std::net::TcpStrea
         return;
     };
     if !engine.begin_move() {
-        return dismiss(&stream);
+        actix_rt::spawn(async move { dismiss(&stream).await });
+        return;
     }
     let stream = Rc::new(stream);
     let frames = Frames::new(stream.clone(), host.scratch.clone(), early, host.rules());
@@ -152,7 +156,7 @@ pub fn try_move(host: &Rc<Host>, engine: &Rc<Engine>, stream: std::net::TcpStrea
         let moved = timeout(MOVE_WITHIN, listen(&engine, &stream, frames)).await;
         if !matches!(moved, Ok(Some(()))) {
             engine.give_up_move();
-            dismiss(&stream);
+            dismiss(&stream).await;
         }
     });
 }
@@ -197,7 +201,7 @@ async fn send(stream: &TcpStream, opcode: Opcode, payload: &[u8]) -> Option<()> 
 }
 
 /// Closes a socket that nobody moves to.
-fn dismiss(stream: &TcpStream) {
+async fn dismiss(stream: &TcpStream) {
     let mut bytes = BytesMut::new();
     let code = CloseCode::ProtocolError;
     frame::write(
@@ -206,6 +210,7 @@ fn dismiss(stream: &TcpStream) {
         &[&code.number().to_be_bytes(), code.reason().as_bytes()],
     );
     // A client that does not take these few bytes has gone.
+    let _ = timeout(LINGER, stream.writable()).await;
     let _ = stream.try_write(&bytes);
     let _ = socket2::SockRef::from(stream).shutdown(std::net::Shutdown::Write);
 }

@@ -5,6 +5,7 @@
 
 mod http;
 mod log;
+pub mod packets;
 mod person;
 mod place;
 pub mod raw;
@@ -18,6 +19,7 @@ use std::time::Duration;
 
 pub use http::{Answer, Call};
 pub use log::{Log, What};
+pub use packets::arguments;
 pub use person::{Chat, Person};
 pub use place::Place;
 pub use raw::{Raw, RawFrame, op};
