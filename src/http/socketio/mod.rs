@@ -6,6 +6,7 @@
 pub mod conformance;
 mod connect;
 mod engine;
+mod out;
 mod packets;
 mod polling;
 mod reader;
