@@ -31,10 +31,12 @@ pub struct MessageRow {
     pub edited_at: Option<i64>,
     pub deleted_at: Option<i64>,
     pub deleted_by: Option<i64>,
+    pub mentions: Option<String>,
 }
 
 impl MessageRow {
-    /// The message, as clients may see it: the content of a deleted one stays here.
+    /// The message, as clients may see it: the content of a deleted one stays here. Without what is kept beside its row: see
+    /// `sqlite::store::assemble`.
     pub fn into_message(self, conversation: ConversationId, people: &People) -> Result<Message, StoreError> {
         let kind = MessageType::from_code(self.kind).ok_or_else(|| broken("a message's type", self.position))?;
         let client_id = self.client_id.as_deref().map(ClientId::parse).transpose();
@@ -51,6 +53,13 @@ impl MessageRow {
             sender: people.get(self.sender_key)?,
             client_id: client_id.map_err(|_| broken("a client id", self.position))?,
             reply_to_id: self.reply_to.map(|id| MessageId(id.0)),
+            reply_to: None,
+            mentions: match (&self.mentions, self.deleted_at) {
+                (Some(ids), None) => {
+                    serde_json::from_str(ids).map_err(|_| broken("a message's mentions", self.position))?
+                }
+                _ => Vec::new(),
+            },
             reactions: Vec::new(),
             created_at: Timestamp::from_millis(self.created_at),
             edited_at: self.edited_at.map(Timestamp::from_millis),
@@ -113,6 +122,8 @@ pub struct ConversationRow {
     pub id: Id,
     pub kind: i16,
     pub name: Option<String>,
+    pub slug: Option<String>,
+    pub invite_code: Option<String>,
     pub password_hash: Option<String>,
     pub max_members: Option<i32>,
     pub retention_seconds: Option<i32>,
@@ -130,6 +141,8 @@ impl TryFrom<ConversationRow> for Conversation {
             id: ConversationId(row.id.0),
             kind: kind(row.kind, row.key)?,
             name: row.name,
+            slug: row.slug,
+            invite_code: row.invite_code,
             policies: Policies {
                 max_members: policy(row.max_members),
                 retention_seconds: policy(row.retention_seconds),

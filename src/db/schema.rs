@@ -11,6 +11,22 @@ diesel::table! {
 }
 
 diesel::table! {
+    webhook_endpoints (key) {
+        key -> BigInt,
+        url -> Text,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    webhook_cursors (endpoint_key, conversation_key) {
+        endpoint_key -> BigInt,
+        conversation_key -> BigInt,
+        seq -> BigInt,
+    }
+}
+
+diesel::table! {
     users (key) {
         key -> BigInt,
         id -> Text,
@@ -65,6 +81,7 @@ diesel::table! {
         active_at -> BigInt,
         member_count -> Integer,
         deleted -> Bool,
+        expired_seq -> BigInt,
     }
 }
 
@@ -76,6 +93,7 @@ diesel::table! {
         joined_at -> BigInt,
         last_read_seq -> BigInt,
         last_read_at -> Nullable<BigInt>,
+        last_sent_at -> Nullable<BigInt>,
     }
 }
 
@@ -97,17 +115,94 @@ diesel::table! {
         edited_at -> Nullable<BigInt>,
         deleted_at -> Nullable<BigInt>,
         deleted_by -> Nullable<BigInt>,
+        mentions -> Nullable<Text>,
     }
 }
 
 diesel::table! {
+    mentions (user_key, position) {
+        user_key -> BigInt,
+        position -> BigInt,
+    }
+}
+
+diesel::table! {
+    message_versions (message_position, change_position) {
+        message_position -> BigInt,
+        change_position -> BigInt,
+        content -> Text,
+        written_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    reactions (message_position, emoji, user_key) {
+        message_position -> BigInt,
+        emoji -> Text,
+        user_key -> BigInt,
+        position -> BigInt,
+        first_position -> BigInt,
+    }
+}
+
+diesel::table! {
+    read_marks (conversation_key, user_key, seq) {
+        conversation_key -> BigInt,
+        user_key -> BigInt,
+        seq -> BigInt,
+        at -> BigInt,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use super::UuidType;
+
     changes (position) {
         position -> BigInt,
         message_position -> BigInt,
+        message_id -> UuidType,
         kind -> SmallInt,
         actor_key -> BigInt,
         at -> BigInt,
     }
 }
 
-diesel::allow_tables_to_appear_in_same_query!(users, conversations, heads, members, messages, changes);
+diesel::table! {
+    uploads (name) {
+        name -> Text,
+        user_key -> BigInt,
+        content_type -> Text,
+        bytes -> BigInt,
+        width -> Integer,
+        height -> Integer,
+        created_at -> BigInt,
+        sweep_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    upload_uses (position) {
+        position -> BigInt,
+        name -> Text,
+    }
+}
+
+diesel::table! {
+    upload_endings (conversation_key) {
+        conversation_key -> BigInt,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(
+    users,
+    conversations,
+    heads,
+    members,
+    messages,
+    mentions,
+    message_versions,
+    reactions,
+    read_marks,
+    changes,
+);

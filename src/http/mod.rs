@@ -6,7 +6,8 @@ mod admin;
 mod auth;
 mod conversations;
 mod cursor;
-pub mod error;
+pub mod entry;
+mod error;
 mod extract;
 mod figures;
 mod members;
@@ -15,13 +16,17 @@ pub mod observe;
 pub mod openapi;
 mod operators;
 mod presence;
+mod reactions;
+mod receipts;
 pub mod routes;
+mod search;
 pub mod server;
 mod settings;
 pub mod socketio;
 pub mod state;
 #[cfg(test)]
 mod tests;
+mod uploads;
 mod users;
 pub mod ws;
 

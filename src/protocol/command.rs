@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::ApiError;
-use crate::domain::{ConversationId, Invalid, MessageId, Seq, UserId, limits, message::Draft};
+use crate::domain::{Content, ConversationId, Invalid, MessageId, Seq, UserId, limits, message::Draft};
 
 /// A parsed request of a client.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,6 +21,19 @@ pub enum Command {
     LeaveConversation { conversation: ConversationId },
     /// Send a message.
     SendMessage { conversation: ConversationId, draft: Draft },
+    /// Give one's own text another content.
+    EditMessage {
+        conversation: ConversationId,
+        message: MessageId,
+        content: Content,
+    },
+    /// Put a reaction on a message, or take one's own away. Whether there is such an emoji is for the configured set to say.
+    React {
+        conversation: ConversationId,
+        message: MessageId,
+        emoji: String,
+        add: bool,
+    },
     /// Delete a message.
     DeleteMessage {
         conversation: ConversationId,
@@ -67,6 +80,9 @@ pub const NAMES: &[&str] = &[
     "join_conversation",
     "leave_conversation",
     "send_message",
+    "edit_message",
+    "add_reaction",
+    "remove_reaction",
     "delete_message",
     "mark_read",
     "typing_start",
@@ -108,6 +124,23 @@ struct SendData<'a> {
 struct MessageData {
     conversation_id: ConversationId,
     message_id: MessageId,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct EditData<'a> {
+    conversation_id: ConversationId,
+    message_id: MessageId,
+    #[serde(borrow)]
+    content: &'a RawValue,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ReactionData {
+    conversation_id: ConversationId,
+    message_id: MessageId,
+    emoji: String,
 }
 
 #[derive(Deserialize)]
@@ -173,6 +206,16 @@ impl Command {
             "leave_conversation" => Self::LeaveConversation {
                 conversation: in_conversation(data)?,
             },
+            "edit_message" => {
+                let data: EditData<'_> = read(data)?;
+                Self::EditMessage {
+                    conversation: data.conversation_id,
+                    message: data.message_id,
+                    content: Content::text_json(data.content)?,
+                }
+            }
+            "add_reaction" => react(read(data)?, true),
+            "remove_reaction" => react(read(data)?, false),
             "delete_message" => {
                 let data: MessageData = read(data)?;
                 Self::DeleteMessage {
@@ -221,6 +264,15 @@ pub fn without_position(error: &serde_json::Error) -> String {
 
 fn in_conversation(data: &str) -> Result<ConversationId, Invalid> {
     read::<InConversation>(data).map(|data| data.conversation_id)
+}
+
+fn react(data: ReactionData, add: bool) -> Command {
+    Command::React {
+        conversation: data.conversation_id,
+        message: data.message_id,
+        emoji: data.emoji,
+        add,
+    }
 }
 
 /// At most 500 users.

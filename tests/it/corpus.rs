@@ -8,6 +8,8 @@ mod engineio;
 mod envelope;
 #[path = "../../fuzz/checks/frames.rs"]
 mod frames;
+#[path = "../../fuzz/checks/pictures.rs"]
+mod pictures;
 #[path = "../../fuzz/checks/socketio.rs"]
 mod socketio;
 
@@ -26,6 +28,11 @@ fn each_seed_of(target: &str, check: impl Fn(&[u8])) {
 #[test]
 fn frames_are_the_same_however_they_are_cut() {
     each_seed_of("frames", frames::check);
+}
+
+#[test]
+fn pictures_are_kept_or_refused() {
+    each_seed_of("pictures", pictures::check);
 }
 
 #[test]

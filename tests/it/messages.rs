@@ -22,7 +22,7 @@ pub async fn pair() -> (Server, Person, Person, Chat) {
 pub fn message_of(sender: &Person, chat: &Chat, seq: u64, content: &str) -> Value {
     json!({
         "id": "<uuid>", "conversationId": chat.id, "seq": seq, "changeSeq": seq, "type": "text", "content": content,
-        "sender": sender.shown(), "clientId": null, "replyToId": null, "reactions": [],
+        "sender": sender.shown(), "clientId": null, "replyToId": null, "replyTo": null, "mentions": [], "reactions": [],
         "createdAt": "<time>", "editedAt": null, "deletedAt": null,
     })
 }

@@ -84,7 +84,12 @@ impl Room {
                 (self.system_message(&actor, note, id, seq, at), reply)
             }
             Op::End { .. } => return answer_behind(self.dissolve(ctx), reply),
-            Op::Send(_) | Op::Delete { .. } | Op::MarkRead { .. } => return,
+            Op::Send(_)
+            | Op::Edit { .. }
+            | Op::React { .. }
+            | Op::Delete { .. }
+            | Op::MarkRead { .. }
+            | Op::Expire { .. } => return,
         };
         self.announce(&note, in_order, broadcast);
         if let Some(reply) = reply {
@@ -159,6 +164,8 @@ impl Room {
             sender: actor.clone(),
             client_id: None,
             reply_to_id: None,
+            reply_to: None,
+            mentions: Vec::new(),
             reactions: Vec::new(),
             created_at: at,
             edited_at: None,
@@ -174,6 +181,8 @@ impl Room {
             id: self.id,
             kind: loaded.conversation.kind,
             name: loaded.conversation.name.clone(),
+            slug: loaded.conversation.slug.clone(),
+            invite_code: None,
             other_user: None,
             role,
             member_count: loaded.seats.len() as u32,
@@ -182,6 +191,8 @@ impl Room {
             last_message_at: Some(note.created_at),
             unread_count: 0,
             last_read_seq: before,
+            mention_count: 0,
+            expired_seq: Seq(0),
             policies: loaded.conversation.policies.clone(),
             created_at: loaded.conversation.created_at,
         };

@@ -143,6 +143,7 @@ impl Session {
             server_time: self.node.clock.now(),
             heartbeat_seconds: self.node.settings.heartbeat.as_secs(),
             limits: self.node.settings.limits,
+            reactions: self.node.settings.reactions.all(),
         };
         envelope::event(&ready)
     }

@@ -150,8 +150,9 @@ mod tests {
     #[test]
     fn a_newer_schema_is_refused() {
         let (_dir, path) = fresh();
-        assert_eq!(pending(&path, Duration::ZERO).unwrap().len(), 1);
-        assert_eq!(migrate(&path, Duration::ZERO).unwrap().len(), 1);
+        let all = pending(&path, Duration::ZERO).unwrap();
+        assert!(all.len() > 1, "{all:?}");
+        assert_eq!(migrate(&path, Duration::ZERO).unwrap(), all);
         assert!(migrate(&path, Duration::ZERO).unwrap().is_empty());
         let mut connection = connection::plain(&path, Duration::ZERO).unwrap();
         connection
@@ -223,6 +224,8 @@ mod tests {
             };
         }
         same!(
+            webhook_endpoints,
+            webhook_cursors,
             meta,
             users,
             revoked_tokens,
@@ -230,7 +233,14 @@ mod tests {
             heads,
             members,
             messages,
-            changes
+            mentions,
+            message_versions,
+            reactions,
+            read_marks,
+            changes,
+            uploads,
+            upload_uses,
+            upload_endings
         );
     }
 }

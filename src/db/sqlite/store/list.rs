@@ -1,5 +1,5 @@
-//! Conversations as one of their members sees them: one page is three statements, however long it is. Called by the
-//! store's methods.
+//! Conversations as one of their members sees them: one page is three statements, however long it is, and two more when last
+//! messages answer others or were changed. Called by the store's methods.
 
 use std::collections::HashMap;
 
@@ -11,17 +11,17 @@ use diesel::{
     sqlite::Sqlite,
 };
 
-use super::unread;
+use super::{assemble::Assembly, unread};
 use crate::{
     db::{
         ListCursor, StoreError,
         position::pack,
         query,
-        rows::{self, ConversationRow, MessageRow, People},
+        rows::{self, ConversationRow, MessageRow},
         types::UuidType,
     },
     domain::{
-        Conversation, ConversationId, ConversationKey, Kind, Message, Timestamp, UserKey,
+        Conversation, ConversationId, ConversationKey, Kind, Message, Role, Timestamp, UserKey,
         conversation::ConversationView, limits,
     },
 };
@@ -67,7 +67,9 @@ struct ViewRow {
     last_message_seq: i64,
     active_at: i64,
     member_count: i32,
+    expired_seq: i64,
     unread: i64,
+    mentions: i64,
 }
 
 impl ViewRow {
@@ -90,31 +92,32 @@ impl ViewRow {
 fn views(connection: &mut SqliteConnection, user: UserKey, rows: Vec<ViewRow>) -> Result<Vec<ConversationView>> {
     let positions = rows.iter().map(ViewRow::last_position).collect::<Result<Vec<_>>>()?;
     let last: Vec<MessageRow> = query::messages::at_each(positions).load(connection)?;
-    let mut keys: Vec<i64> = rows.iter().filter_map(|row| row.other(user)).collect();
-    keys.extend(last.iter().map(|message| message.sender_key));
-    keys.sort_unstable();
-    keys.dedup();
-    let people = People::new(query::users::by_keys(keys).load(connection)?)?;
+    let keys: Vec<i64> = rows.iter().filter_map(|row| row.other(user)).collect();
+    let mut assembly = Assembly::of(connection, &last, keys)?;
     let mut last: HashMap<i64, MessageRow> = last.into_iter().map(|m| (m.position, m)).collect();
     rows.into_iter()
         .map(|row| {
             let message = last.remove(&row.last_position()?);
-            view(row, message, user, &people)
+            view(row, message, user, &mut assembly)
         })
         .collect()
 }
 
-fn view(row: ViewRow, last: Option<MessageRow>, user: UserKey, people: &People) -> Result<ConversationView> {
-    let other_user = row.other(user).map(|key| people.get(key)).transpose()?;
+fn view(row: ViewRow, last: Option<MessageRow>, user: UserKey, assembly: &mut Assembly) -> Result<ConversationView> {
+    let other_user = row.other(user).map(|key| assembly.people().get(key)).transpose()?;
     let conversation: Conversation = row.conversation.try_into()?;
     let key = conversation.key.0;
     let last_message: Option<Message> = last
-        .map(|message| message.into_message(conversation.id, people))
+        .map(|message| assembly.message(message, conversation.id))
         .transpose()?;
     Ok(ConversationView {
         id: conversation.id,
         kind: conversation.kind,
         name: conversation.name,
+        slug: conversation.slug,
+        invite_code: conversation
+            .invite_code
+            .filter(|_| rows::role(row.role, key).is_ok_and(|role| role >= Role::Admin)),
         other_user,
         role: rows::role(row.role, key)?,
         member_count: row.member_count.max(0) as u32,
@@ -122,6 +125,8 @@ fn view(row: ViewRow, last: Option<MessageRow>, user: UserKey, people: &People) 
         last_message_at: last_message.as_ref().map(|message| message.created_at),
         last_message,
         unread_count: row.unread as u32,
+        mention_count: row.mentions as u32,
+        expired_seq: rows::seq(row.expired_seq, key)?,
         last_read_seq: rows::seq(row.last_read_seq, key)?,
         policies: conversation.policies,
         created_at: conversation.created_at,
@@ -133,6 +138,8 @@ type ViewTypes = (
         BigInt,
         UuidType,
         SmallInt,
+        Nullable<Text>,
+        Nullable<Text>,
         Nullable<Text>,
         Nullable<Text>,
         Nullable<Integer>,
@@ -148,6 +155,8 @@ type ViewTypes = (
     BigInt,
     BigInt,
     Integer,
+    BigInt,
+    BigInt,
     BigInt,
 );
 
@@ -181,9 +190,9 @@ impl<const ONE: bool> Views<ONE> {
 impl<const ONE: bool> QueryFragment<Sqlite> for Views<ONE> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
         out.push_sql(
-            "WITH page AS MATERIALIZED (SELECT c.key, c.id, c.kind, c.name, c.password_hash, c.max_members, \
+            "WITH page AS MATERIALIZED (SELECT c.key, c.id, c.kind, c.name, c.slug, c.invite_code, c.password_hash, c.max_members, \
              c.retention_seconds, c.slow_mode_seconds, c.created_at, c.direct_low, c.direct_high, m.role, \
-             m.last_read_seq, h.seq, h.last_message_seq, h.active_at, h.member_count, m.user_key FROM members m \
+             m.last_read_seq, h.seq, h.last_message_seq, h.active_at, h.member_count, h.expired_seq, m.user_key FROM members m \
              CROSS JOIN heads h ON h.conversation_key = m.conversation_key \
              CROSS JOIN conversations c ON c.key = m.conversation_key WHERE NOT h.deleted AND m.user_key = ",
         );
@@ -202,15 +211,18 @@ impl<const ONE: bool> QueryFragment<Sqlite> for Views<ONE> {
         out.push_bind_param::<BigInt, _>(&self.limit)?;
         // As `unread::count`, for each row of the page; 3 is `MessageType::System`.
         out.push_sql(
-            ") SELECT key, id, kind, name, password_hash, max_members, retention_seconds, slow_mode_seconds, \
-             created_at, direct_low, direct_high, role, last_read_seq, seq, last_message_seq, active_at, member_count, \
-             (SELECT count(*) FROM (SELECT 1 FROM messages WHERE position > (page.key << 32) + \
-             max(page.last_read_seq, page.seq - ",
+            ") SELECT key, id, kind, name, slug, invite_code, password_hash, max_members, retention_seconds, slow_mode_seconds, \
+             created_at, direct_low, direct_high, role, last_read_seq, seq, last_message_seq, active_at, member_count, expired_seq, \
+             (SELECT count(*) FROM (SELECT 1 FROM (SELECT sender_key, kind, deleted_at FROM messages \
+             WHERE position > (page.key << 32) + page.last_read_seq AND position <= (page.key << 32) + page.seq \
+             ORDER BY position DESC LIMIT ",
         );
         out.push_bind_param::<BigInt, _>(&self.scan)?;
+        out.push_sql(") WHERE sender_key <> page.user_key AND kind <> 3 AND deleted_at IS NULL LIMIT ");
+        out.push_bind_param::<BigInt, _>(&self.most)?;
         out.push_sql(
-            ") AND position <= (page.key << 32) + page.seq AND sender_key <> page.user_key AND kind <> 3 \
-             AND deleted_at IS NULL LIMIT ",
+            ")), (SELECT count(*) FROM (SELECT 1 FROM mentions WHERE user_key = page.user_key AND position > \
+             (page.key << 32) + page.last_read_seq AND position <= (page.key << 32) + page.seq LIMIT ",
         );
         out.push_bind_param::<BigInt, _>(&self.most)?;
         out.push_sql(")) FROM page ORDER BY active_at DESC, key DESC");
