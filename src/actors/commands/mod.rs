@@ -18,7 +18,7 @@ use tokio::time::Instant;
 pub use conversations::{
     FoundOrCreated, GroupRequest, conversation_details, create_group, find_or_create_direct, list_conversations,
 };
-pub use join::{Joined, MemberView, join_conversation, leave_conversation, list_members};
+pub use join::{Joined, Left, MemberView, join_conversation, leave_conversation, list_members};
 pub use members::{add_member, leave_for_good, remove_member, set_role};
 pub use messages::{HistoryRequest, ReadState, Sent, delete_message, history, mark_read, send_message};
 pub use presence::{PresenceList, PresenceView, get_presence};

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{Caller, require_member};
 use crate::{
@@ -17,7 +18,7 @@ use crate::{
 const MESSAGES_AN_ANSWER: usize = 2000;
 
 /// The answer to `sync`.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Synced {
     /// The id of the store's history: cursors of another one are void.
     pub epoch: String,
@@ -26,7 +27,7 @@ pub struct Synced {
 }
 
 /// One conversation's part of the answer.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(untagged, rename_all_fields = "camelCase")]
 pub enum SyncedConversation {
     /// What changed.

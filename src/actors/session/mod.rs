@@ -18,6 +18,7 @@ use std::{
 use actix::{Actor, ActorContext, Context, fut::ActorFuture};
 
 pub use connect::{Incoming, start};
+pub use requests::Authenticated;
 pub use source::{Input, Source};
 
 use self::submit::Stranger;
