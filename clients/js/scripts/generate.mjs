@@ -23,7 +23,10 @@ async function fetchFrom(url) {
 /** The same of a program that is started for it. */
 async function fetchFromProgram(program) {
   const data = await mkdtemp(join(tmpdir(), 'parlor-generate-'));
-  const server = spawn(program, ['serve', '--listen', '127.0.0.1:0', '--data-dir', data], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const server = spawn(program, ['serve', '--listen', '127.0.0.1:0', '--data-dir', data], {
+    env: { PATH: process.env.PATH, RUST_LOG: 'error' },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   const gone = new Promise((resolve, reject) => server.once('error', reject).once('exit', resolve));
   try {
     const listening = new Promise((resolve) => {

@@ -97,7 +97,12 @@ export class Conversation implements Readable<ConversationSnapshot> {
     return this.viewing.hold();
   }
 
-  /** The messages of the other members up to here were read by these. */
+  /** A message that is here. */
+  get(messageId: string): Message | undefined {
+    return this.timeline.get(messageId);
+  }
+
+  /** The members who have read up to this message, beside its sender. */
   readBy(message: Message): Member[] {
     return this.members.list.filter(({ user, lastReadSeq }) => user.id !== message.sender.id && lastReadSeq >= message.seq);
   }

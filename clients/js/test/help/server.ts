@@ -27,7 +27,7 @@ export class Server {
   private run(port: number): Promise<void> {
     const program = process.env['PARLOR_BIN'];
     if (!program) throw new Error('PARLOR_BIN must name the server: PARLOR_BIN=target/debug/parlor npm test');
-    const env = { ...process.env, PARLOR_JWT_SECRET: SECRET, PARLOR_RATE_LIMITS: 'off', RUST_LOG: 'warn', ...this.settings };
+    const env = { PATH: process.env['PATH'], PARLOR_JWT_SECRET: SECRET, PARLOR_RATE_LIMITS: 'off', RUST_LOG: 'warn', ...this.settings };
     const child = spawn(program, ['serve', '--listen', `127.0.0.1:${port}`, '--data-dir', this.data], { env, stdio: 'pipe' });
     this.child = child;
     let said = '';

@@ -1,0 +1,137 @@
+// The README's examples, in their order: type-checked, then run against the real server. A block behind `<!-- needs … -->` is run
+// when the server knows all of these requests and routes.
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { Window } from 'happy-dom';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { WebSocket } from 'ws';
+import { Server } from '../help/server.js';
+import type { Parlor } from '../../src/index.js';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+const place = `${root}test/readme/`;
+let server: Server;
+
+interface Block {
+  language: string;
+  needs: string[];
+  code: string;
+}
+
+function blocks(): Block[] {
+  const text = readFileSync(`${root}README.md`, 'utf8');
+  const found = text.matchAll(/(?:<!-- needs (.+?) -->\s*)?```(tsx?)\n([\s\S]*?)```/g);
+  return [...found].map(([, needs, language, code]) => ({
+    language: language ?? '',
+    needs: needs?.match(/(?:[A-Z]+ )?\S+/g) ?? [],
+    code: code ?? '',
+  }));
+}
+
+function known(need: string): boolean {
+  const read = (name: string) => JSON.parse(readFileSync(`${root}${name}.json`, 'utf8')) as Record<string, Record<string, object>>;
+  const [method, path] = need.split(' ');
+  if (path === undefined) return need in (read('asyncapi')['operations'] ?? {});
+  return (method ?? '').toLowerCase() in (read('openapi')['paths']?.[path] ?? {});
+}
+
+/** The blocks as one module: imports first, the rest in a function. */
+function story(): string {
+  const run = blocks().filter(({ language }) => language === 'ts');
+  const isImport = (line: string) => line.startsWith('import ');
+  const imports = [...new Set(run.flatMap(({ code }) => code.split('\n').filter(isImport)))];
+  // Blocks share their names: only those that are not run yet have braces of their own.
+  const body = run.map(({ code, needs }) => {
+    const plain = code.split('\n').filter((line) => !isImport(line));
+    return needs.every(known) ? plain.join('\n') : `if (never) {\n${plain.join('\n')}\n}`;
+  });
+  const head = `declare const render: (...all: unknown[]) => void;\ndeclare const never: boolean;\n`;
+  return `${imports.join('\n')}\n${head}export async function story() {\n${body.join('\n')}\nreturn { parlor, carol, chat };\n}\n`;
+}
+
+function page(): string {
+  const tsx = blocks().filter(({ language }) => language === 'tsx');
+  return `import type { Parlor } from '@parlor/client';\ndeclare const parlor: Parlor;\n${tsx.map(({ code }) => code).join('\n')}`;
+}
+
+beforeAll(async () => {
+  server = await Server.start();
+  mkdirSync(place, { recursive: true });
+  const adapted = (text: string) => text.replaceAll('https://chat.example', server.url);
+  writeFileSync(`${place}story.ts`, adapted(story()));
+  writeFileSync(`${place}page.tsx`, page());
+  const storage = new Map<string, string>();
+  vi.stubGlobal('localStorage', {
+    get length() {
+      return storage.size;
+    },
+    key: (at: number) => [...storage.keys()][at] ?? null,
+    getItem: (key: string) => storage.get(key) ?? null,
+    setItem: (key: string, value: string) => void storage.set(key, value),
+    removeItem: (key: string) => void storage.delete(key),
+  });
+  const real = globalThis.fetch;
+  vi.stubGlobal('fetch', (url: string, init?: RequestInit) =>
+    url === '/parlor-token' ? Promise.resolve(new Response(server.token('alice'))) : real(url, init),
+  );
+  vi.stubGlobal('WebSocket', WebSocket);
+  vi.stubGlobal('render', () => undefined);
+  vi.stubGlobal('never', false);
+  for (const user of ['bob', 'dave']) await server.call(user, 'GET', '/api/me');
+});
+
+afterAll(async () => {
+  vi.unstubAllGlobals();
+  await server.end();
+  rmSync(place, { recursive: true, force: true });
+});
+
+test('the examples have the right types', () => {
+  const checked = spawnSync('npx', ['tsc', '--noEmit', '-p', 'tsconfig.readme.json'], { cwd: root, encoding: 'utf8' });
+  expect(checked.stdout).toBe('');
+});
+
+test('the examples do what they say', async () => {
+  const said = vi.spyOn(console, 'log').mockImplementation(() => undefined);
+  const { story } = (await import(/* @vite-ignore */ `${place}story.ts`)) as { story: () => Promise<Record<string, never>> };
+  const { parlor, carol, chat } = (await story()) as unknown as Record<'parlor' | 'carol', Parlor> & {
+    chat: { getSnapshot: () => { messages: { content: unknown }[] } };
+  };
+  expect(said.mock.calls.flat()).toContain('there is no such user');
+  expect(chat.getSnapshot().messages.map(({ content }) => content)).toContain('How are you?');
+  expect(parlor.user.getSnapshot()?.id).toBe('alice');
+  expect(carol.user.getSnapshot()?.name).toBe('carol');
+  parlor.disconnect();
+  carol.disconnect();
+  said.mockRestore();
+});
+
+test('the page shows a chat and sends', async () => {
+  const window = new Window();
+  vi.stubGlobal('window', window);
+  vi.stubGlobal('document', window.document);
+  vi.stubGlobal('navigator', window.navigator);
+  const alice = server.client('alice');
+  vi.stubGlobal('parlor', alice);
+  await server.call('alice', 'POST', '/api/conversations/find-or-create', { otherUserId: 'bob' });
+  const { createRoot } = await import('react-dom/client');
+  const { createElement } = await import('react');
+  const { App } = (await import(/* @vite-ignore */ `${place}page.tsx`)) as { App: () => null };
+  const container = window.document.createElement('div');
+  window.document.body.append(container);
+  const rendered = createRoot(container as unknown as Element);
+  rendered.render(createElement(App));
+  const shows = (text: string) => vi.waitFor(() => expect(container.textContent).toContain(text), 10_000);
+  await shows('How are you?');
+  const field = container.querySelector('input') as unknown as HTMLInputElement;
+  const form = container.querySelector('form') as unknown as HTMLFormElement;
+  // React looks at what the prototype's setter was given.
+  Object.getOwnPropertyDescriptor(window.HTMLInputElement.prototype, 'value')?.set?.call(field, 'From the page');
+  field.dispatchEvent(new window.Event('input', { bubbles: true }) as unknown as Event);
+  await vi.waitFor(() => expect(field.value).toBe('From the page'));
+  form.dispatchEvent(new window.Event('submit', { bubbles: true, cancelable: true }) as unknown as Event);
+  await shows('alice: From the page');
+  rendered.unmount();
+  await vi.waitFor(() => expect(alice.state.getSnapshot().status).toBe('disconnected'));
+});
