@@ -55,8 +55,8 @@ test('typing is seen, and ends with a message', async () => {
   const chat = await alice.openDirect('bob');
   const same = bob.conversation(chat.id);
   chat.open();
+  await chat.ready();
   same.open();
-  await Promise.all([chat.ready(), same.ready()]);
   await until(chat, ({ viewers }) => viewers.some(({ id }) => id === 'bob'));
   for (let key = 0; key < 5; key += 1) same.typing();
   await until(chat, ({ typers }) => typers.length === 1);

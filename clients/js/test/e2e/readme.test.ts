@@ -82,7 +82,6 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  vi.unstubAllGlobals();
   await server.end();
   rmSync(place, { recursive: true, force: true });
 });
