@@ -118,7 +118,11 @@ export class Connection {
       if (frame.length * 3 > most && new TextEncoder().encode(frame).length > most) {
         throw new ParlorError('PAYLOAD_TOO_LARGE', `a request is at most ${most} bytes`);
       }
-      socket.send(frame);
+      try {
+        socket.send(frame);
+      } catch {
+        throw ParlorError.disconnected(); // it has ended, and is about to say so
+      }
     }) as Promise<Requests[Name]['answer']>;
   }
 

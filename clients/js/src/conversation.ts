@@ -371,8 +371,10 @@ export class Conversation implements Readable<ConversationSnapshot> {
     if (this.removed) return;
     void this.reader.tell();
     if (this.viewing.open) void this.viewing.join();
-    else if (this.timelineWanted) this.context.syncer.want(this);
-    else {
+    else if (this.timelineWanted) {
+      this.context.syncer.want(this);
+      this.refreshSoon();
+    } else {
       this.unread.freeze(this.context.me()?.id);
       this.timeline.letGo();
     }
