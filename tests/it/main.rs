@@ -5,6 +5,7 @@
 
 mod harness;
 
+mod asyncapi;
 mod auth;
 mod checker;
 mod cli;

@@ -111,7 +111,7 @@ export class Parlor {
   /** Connects, and stays connected. Resolves at the first `connected`; rejects when it ends for good before that. */
   connect(): Promise<void> {
     this.connection.connect();
-    return new Promise((resolve, reject) => {
+    const connected = new Promise<void>((resolve, reject) => {
       const check = () => {
         const state = this.state.getSnapshot();
         if (state.status === 'connecting') return;
@@ -122,6 +122,8 @@ export class Parlor {
       const stop = this.state.subscribe(check);
       check();
     });
+    connected.catch(() => undefined); // whoever does not wait for it looks at `state`
+    return connected;
   }
 
   /** Disconnects. Everything that is known stays; `connect` goes on from there. */

@@ -39,6 +39,8 @@ export class Fake {
   /** Every request that came, and each connection's token. */
   readonly requests: { event: string; data: Record<string, unknown> }[] = [];
   readonly dialled: string[] = [];
+  /** Paths of the REST calls. */
+  readonly calls: string[] = [];
   /** Messages in a page of sync. */
   pageSize = 200;
   heartbeatSeconds = 25;
@@ -193,6 +195,7 @@ export class Fake {
 
   private async rest(url: string, init?: RequestInit): Promise<Response> {
     const { pathname, searchParams } = new URL(url);
+    this.calls.push(pathname);
     const token = new Headers(init?.headers).get('authorization')?.replace('Bearer ', '') ?? '';
     const delay = this.random.int(this.weather.delay + 1);
     // The page is read at one moment and arrives at another.
