@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 static MESSAGES: LazyLock<HashMap<String, Validator>> = LazyLock::new(|| {
     let document = parlor::http::asyncapi::document();
     let mut strict = document["components"]["schemas"].clone();
-    forbid_others(&mut strict, false);
+    forbid_others(&mut strict, &document["components"]["schemas"]);
     let messages = document["components"]["messages"].as_object().expect("messages");
     let compiled = messages.iter().map(|(name, message)| {
         // A client may send more than is described: it is ignored. A server says all that it means.
@@ -31,31 +31,32 @@ static MESSAGES: LazyLock<HashMap<String, Validator>> = LazyLock::new(|| {
     compiled.collect()
 });
 
-/// What is not described is not there. Parts of an `allOf` know only their own fields, so that the whole has to say it.
-fn forbid_others(schema: &mut Value, part: bool) {
+/// What is not described is not there. An `allOf` becomes one object, since each of its parts knows only its own fields.
+fn forbid_others(schema: &mut Value, components: &Value) {
+    if let Some(Value::Array(parts)) = schema.get("allOf") {
+        *schema = merged(parts, components);
+    }
     match schema {
         Value::Object(keys) => {
-            if keys.contains_key("allOf") {
-                keys.insert("unevaluatedProperties".to_owned(), false.into());
-            } else if keys.get("properties").is_some_and(Value::is_object)
-                && !part
-                && !keys.contains_key("additionalProperties")
-            {
+            keys.values_mut().for_each(|inner| forbid_others(inner, components));
+            if keys.get("properties").is_some_and(Value::is_object) && !keys.contains_key("additionalProperties") {
                 keys.insert("additionalProperties".to_owned(), false.into());
             }
-            for (key, inner) in keys {
-                if key == "allOf" {
-                    for one in inner.as_array_mut().expect("a list") {
-                        forbid_others(one, true);
-                    }
-                } else {
-                    forbid_others(inner, false);
-                }
-            }
         }
-        Value::Array(schemas) => schemas.iter_mut().for_each(|schema| forbid_others(schema, false)),
+        Value::Array(schemas) => schemas.iter_mut().for_each(|schema| forbid_others(schema, components)),
         _ => {}
     }
+}
+
+fn merged(parts: &[Value], components: &Value) -> Value {
+    let (mut properties, mut required) = (serde_json::Map::new(), Vec::new());
+    for part in parts {
+        let name = part["$ref"].as_str().and_then(|target| target.rsplit('/').next());
+        let part = name.map_or(part, |name| &components[name]);
+        properties.extend(part["properties"].as_object().expect("parts are objects").clone());
+        required.extend(part["required"].as_array().cloned().unwrap_or_default());
+    }
+    json!({"type": "object", "properties": properties, "required": required})
 }
 
 /// Whether `frame` is what the description says of the message `name`; otherwise what is wrong with it.

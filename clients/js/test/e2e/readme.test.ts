@@ -1,4 +1,5 @@
-// The README's examples, in their order: type-checked, then run against the real server. A block behind `<!-- needs … -->` is run
+// The README's examples, in their order, and the short one of the repository's README: type-checked, then run against the real
+// server. A block behind `<!-- needs … -->` is run
 // when the server knows all of these requests and routes.
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -50,6 +51,14 @@ function story(): string {
   return `${imports.join('\n')}\n${head}export async function story() {\n${body.join('\n')}\nreturn { parlor, carol, chat };\n}\n`;
 }
 
+/** The block of the repository's README that uses the client. */
+function short(): string {
+  const text = readFileSync(`${root}../../README.md`, 'utf8');
+  const code = /```js\n(import \{ Parlor \}[\s\S]*?)```/.exec(text)?.[1] ?? '';
+  const [first, ...rest] = code.split('\n');
+  return `${first}\ndeclare const show: (messages: unknown) => void;\nexport async function short() {\n${rest.join('\n')}\nreturn parlor;\n}\n`;
+}
+
 function page(): string {
   const tsx = blocks().filter(({ language }) => language === 'tsx');
   return `import type { Parlor } from '@parlor/client';\ndeclare const parlor: Parlor;\n${tsx.map(({ code }) => code).join('\n')}`;
@@ -60,6 +69,7 @@ beforeAll(async () => {
   mkdirSync(place, { recursive: true });
   const adapted = (text: string) => text.replaceAll('https://chat.example', server.url);
   writeFileSync(`${place}story.ts`, adapted(story()));
+  writeFileSync(`${place}short.ts`, adapted(short()));
   writeFileSync(`${place}page.tsx`, page());
   const storage = new Map<string, string>();
   vi.stubGlobal('localStorage', {
@@ -104,6 +114,15 @@ test('the examples do what they say', async () => {
   parlor.disconnect();
   carol.disconnect();
   said.mockRestore();
+});
+
+test('the short example says hello', async () => {
+  const shown: unknown[] = [];
+  vi.stubGlobal('show', (messages: { content: unknown }[]) => shown.push(...messages.map(({ content }) => content)));
+  const { short } = (await import(/* @vite-ignore */ `${place}short.ts`)) as { short: () => Promise<Parlor> };
+  const parlor = await short();
+  await vi.waitFor(() => expect(shown).toContain('Hello, Bob'));
+  parlor.disconnect();
 });
 
 test('the page shows a chat and sends', async () => {
