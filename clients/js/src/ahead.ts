@@ -60,6 +60,7 @@ interface SyncPage extends Where {
   seq: number;
   hasMore: boolean;
   reset: boolean;
+  expiredSeq?: number;
 }
 
 /** Requests of the client and the data of their answers. */
@@ -99,6 +100,11 @@ export interface AheadRequests {
 export interface AheadReady {
   /** The emoji that may be reacted with. */
   reactions?: string[];
+}
+
+/** Beside what a page is described to have. */
+export interface AheadPage {
+  expiredSeq?: number;
 }
 
 /** Beside what the answer to `mark_read` is described to have. */

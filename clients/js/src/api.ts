@@ -1,6 +1,6 @@
 // REST calls that concern no conversation in particular, by noun. `Parlor` has one of each.
 import type { Rest } from './rest.js';
-import type { ConnectedSession, ConversationView, Message, NodeFigures, User } from './types.js';
+import type { ConnectedSession, Content, Found, NodeFigures, User } from './types.js';
 
 /** Users of the server. */
 export class Users {
@@ -31,7 +31,7 @@ export interface SearchOptions {
   conversationId?: string;
   /** Of this sender. */
   from?: string;
-  /** Before this message. */
+  /** Older than this message (the last one of the page before) or moment. */
   before?: string;
   limit?: number;
 }
@@ -55,6 +55,12 @@ export class Admin {
     await this.rest.delete(`/api/admin/sessions/${sessionId}`);
   }
 
+  /** All that a message has said, oldest first. */
+  async versions(conversationId: string, messageId: string): Promise<{ content: Content; writtenAt: string }[]> {
+    const path = `/api/conversations/${conversationId}/messages/${messageId}/versions`;
+    return (await this.rest.get<{ versions: { content: Content; writtenAt: string }[] }>(path)).versions;
+  }
+
   /** Makes or updates a user of the embedding product. */
   putUser(id: string, user: { name: string; displayName?: string; avatarUrl?: string | null }): Promise<User> {
     return this.rest.put(`/api/users/${encodeURIComponent(id)}`, user);
@@ -62,14 +68,32 @@ export class Admin {
 }
 
 /** A channel that one may join. */
-export type Channel = Pick<ConversationView, 'id' | 'kind' | 'name' | 'memberCount'> & Partial<ConversationView>;
+export interface Channel {
+  id: string;
+  name: string;
+  /** What it is found by. */
+  slug: string;
+  memberCount: number;
+  /** Whether the user is a member. */
+  joined: boolean;
+  hasPassword: boolean;
+  lastMessageAt: string | null;
+  createdAt: string;
+}
 
-/** Channels whose name has `query` in it. */
-export async function channels(rest: Rest, query?: string): Promise<Channel[]> {
-  return (await rest.get<{ channels: Channel[] }>('/api/channels', { query })).channels;
+/** Channels, and how to ask for more. */
+export interface ChannelPage {
+  channels: Channel[];
+  /** `cursor` of the next page; null on the last one. */
+  nextCursor: string | null;
+}
+
+/** Channels whose slug begins with `query`, by slug. */
+export function channels(rest: Rest, query: string | undefined, options: { limit?: number; cursor?: string }): Promise<ChannelPage> {
+  return rest.get('/api/channels', { query, ...options });
 }
 
 /** The user's messages that hold these words, newest first. */
-export function search(rest: Rest, q: string, options: SearchOptions): Promise<{ messages: Message[]; hasMore: boolean }> {
+export function search(rest: Rest, q: string, options: SearchOptions): Promise<{ messages: Found[]; hasMore: boolean }> {
   return rest.get('/api/search', { q, ...options });
 }

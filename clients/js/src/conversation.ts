@@ -1,5 +1,6 @@
 // A conversation as an object: what one does in it, and what one sees of it. Puts together the parts (timeline, view, history,
 // outbox, members, typing); `parlor.ts` hands it the events of the server.
+import type { AheadPage } from './ahead.js';
 import type { Change } from './change.js';
 import type { Context } from './context.js';
 import type { Unsubscribe } from './emitter.js';
@@ -261,6 +262,12 @@ export class Conversation implements Readable<ConversationSnapshot> {
     return inviteCode;
   }
 
+  /** Nobody joins by invite code any more; not for rooms. */
+  async removeInviteCode(): Promise<void> {
+    await this.context.rest.delete(`${this.path}/invite-code`);
+    this.overlay({ inviteCode: null });
+  }
+
   /** Who has read a message, and when. */
   async receipts(message: string | Message): Promise<{ user: User; readAt: string }[]> {
     const path = `${this.path}/messages/${idOf(message)}/receipts`;
@@ -466,7 +473,8 @@ export class Conversation implements Readable<ConversationSnapshot> {
     if (!asked) return;
     const fresh = asked.after === undefined;
     const { messages, seq, hasMore } = answer;
-    const page = { messages, seq, hasMore: !fresh && hasMore, reset: fresh || answer.reset === true };
+    const { expiredSeq = 0 } = answer as AheadPage;
+    const page = { messages, seq, expiredSeq, hasMore: !fresh && hasMore, reset: fresh || answer.reset === true };
     if (this.timeline.page(page, fresh && !hasMore)) this.context.syncer.want(this);
     else this.caughtUp();
   }
@@ -493,7 +501,10 @@ export class Conversation implements Readable<ConversationSnapshot> {
   private noted(message: Message, live: boolean): void {
     this.members.noted(message);
     const me = this.members.list.find(({ user }) => user.id === this.context.me()?.id);
-    if (me && this.view && me.role !== this.view.role) this.overlay({ role: me.role });
+    if (me && this.view && me.role !== this.view.role) {
+      this.overlay({ role: me.role });
+      this.refreshSoon(); // an admin sees more
+    }
     // What came by catching up came without the events beside it.
     if (!live || !me) this.refreshSoon();
   }

@@ -10,7 +10,7 @@ export { ParlorError, type LocalCode } from './error.js';
 export type { PendingMessage } from './outbox.js';
 export type { OutboxStorage } from './storage.js';
 export type { Presence as PresenceWatcher } from './presence.js';
-export type { Admin, Channel, SearchOptions, Users } from './api.js';
+export type { Admin, Channel, ChannelPage, SearchOptions, Users } from './api.js';
 export type { UploadOptions } from './upload.js';
 export type { Unsubscribe } from './emitter.js';
 export type { Readable } from './store.js';
@@ -22,6 +22,7 @@ export type {
   ConversationView,
   Drawing,
   ErrorCode,
+  Found,
   Kind,
   Login,
   Member,

@@ -20,6 +20,7 @@ export interface PendingMessage extends Draft {
   readonly createdAt: string;
   /** `sent`: committed, and about to appear among the messages. `failed`: refused; `retry` or `discard`. */
   readonly status: 'sending' | 'sent' | 'failed';
+  /** Why it failed, or why it has to wait: `RATE_LIMITED` where slow mode is on. */
   readonly error: ParlorError | null;
   /** The message that it became. */
   readonly message: Message | null;
@@ -147,7 +148,10 @@ export class Outbox {
       } catch (thrown) {
         const error = ParlorError.from(thrown);
         if (!error.retryable) this.refused(entry.clientId, error);
-        else if (connection.connected) await pause(error.retryAfterMs ?? backoff(failures++, random) + 100);
+        else if (connection.connected) {
+          this.waits(entry.clientId, error);
+          await pause(error.retryAfterMs ?? backoff(failures++, random) + 100);
+        }
       }
     }
     this.sending.delete(conversationId);
@@ -163,10 +167,15 @@ export class Outbox {
     const entry = this.entries.get(clientId);
     if (entry) {
       this.shelf.remove(clientId);
-      this.entries.set(clientId, { ...entry, status: 'sent', message });
+      this.entries.set(clientId, { ...entry, status: 'sent', error: null, message });
       this.options.onChange(entry.conversationId);
     }
     this.settle(clientId, message);
+  }
+
+  private waits(clientId: string, error: ParlorError): void {
+    const entry = this.entries.get(clientId);
+    if (entry) this.put({ ...entry, error });
   }
 
   private refused(clientId: string, error: ParlorError): void {

@@ -1,5 +1,5 @@
 // The client: one for a user and a server. Puts the parts together and hands each event to the conversation that it is about.
-import { Admin, channels, search, Users, type Channel, type SearchOptions } from './api.js';
+import { Admin, channels, search, Users, type Channel, type ChannelPage, type SearchOptions } from './api.js';
 import { DURABLE, read } from './change.js';
 import { Connection, type ConnectionEvents, type ConnectionState, type WebSocketConstructor } from './connection.js';
 import { Conversation } from './conversation.js';
@@ -13,7 +13,7 @@ import type { OutboxStorage } from './storage.js';
 import { Value, type Readable } from './store.js';
 import { Syncer } from './syncer.js';
 import { Tokens, type GetToken } from './token.js';
-import type { ConversationView, Kind, Message, Ready, Requests, User } from './types.js';
+import type { ConversationView, Found, Kind, Ready, Requests, User } from './types.js';
 import { upload, type UploadOptions } from './upload.js';
 import { httpUrl, socketUrl } from './url.js';
 
@@ -39,9 +39,10 @@ export interface NewConversation {
   name?: string;
   memberIds?: string[];
   password?: string;
-  maxMembers?: number;
-  retentionSeconds?: number;
-  slowModeSeconds?: number;
+  /** The policies; `null` turns one off that a room would have. */
+  maxMembers?: number | null;
+  retentionSeconds?: number | null;
+  slowModeSeconds?: number | null;
 }
 
 export class Parlor {
@@ -184,10 +185,9 @@ export class Parlor {
 
   /** Joins a channel. */
   async join(id: string, { password }: { password?: string } = {}): Promise<Conversation> {
-    await this.rest.post(`/api/conversations/${id}/join`, password === undefined ? {} : { password });
-    const conversation = this.conversation(id);
-    await conversation.refresh();
-    return conversation;
+    const body = password === undefined ? {} : { password };
+    const answer = await this.rest.post<{ conversation: ConversationView }>(`/api/conversations/${id}/join`, body);
+    return this.meet(answer.conversation);
   }
 
   /** Joins a room by what its members gave away. */
@@ -197,13 +197,18 @@ export class Parlor {
     return this.meet(answer.conversation);
   }
 
-  /** Channels that one may join. */
-  channels(query?: string): Promise<Channel[]> {
-    return channels(this.rest, query);
+  /** Channels that one may join: the first 50 whose slug begins with `query`. */
+  async channels(query?: string): Promise<Channel[]> {
+    return (await this.channelPage(query)).channels;
+  }
+
+  /** The same page by page. */
+  channelPage(query?: string, options: { limit?: number; cursor?: string } = {}): Promise<ChannelPage> {
+    return channels(this.rest, query, options);
   }
 
   /** The user's messages that hold these words, newest first. */
-  search(words: string, options: SearchOptions = {}): Promise<{ messages: Message[]; hasMore: boolean }> {
+  search(words: string, options: SearchOptions = {}): Promise<{ messages: Found[]; hasMore: boolean }> {
     return search(this.rest, words, options);
   }
 

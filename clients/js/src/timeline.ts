@@ -124,6 +124,7 @@ export class Timeline {
   page(page: SyncPage, complete = false): boolean {
     const catching = this.catching;
     if (!catching) return false;
+    if (page.expiredSeq) this.expire(page.expiredSeq);
     if (page.reset || catching.seq === null) {
       this.catching = undefined;
       this.startOver(page, complete);
@@ -228,7 +229,7 @@ export class Timeline {
     }
     if (from !== undefined && to !== undefined) this.coverage.add(Math.max(from, this.expired + 1), Math.min(to, cursor));
     for (const message of page.messages) {
-      if (message.seq > cursor || message.seq <= this.expired) continue; // live will bring it, or time has taken it
+      if (message.seq > cursor) continue; // live will bring it
       this.take(this.missed.reduce((form, change) => (concerns(change, form.id) ? changed(form, change) : form), message), 'past');
     }
     this.events.changed();
@@ -256,12 +257,14 @@ export class Timeline {
     if (seq <= this.expired) return;
     this.expired = seq;
     this.coverage.cutBelow(seq);
+    if (this.cursor !== null && this.cursor < seq) this.cursor = seq; // what is gone need not be asked for
     if (this.window !== null && this.window <= seq) this.window = null;
     if (this.newest && this.newest.seq <= seq) this.newest = null;
     for (const message of [...this.byId.values()]) {
       if (message.seq <= seq) this.byId.delete(message.id);
       else this.byId.set(message.id, unquote(message, seq));
     }
+    if (!this.catching) this.drain();
     this.events.changed();
   }
 
@@ -322,6 +325,7 @@ export class Timeline {
 
   /** The newer form of a message wins; one outside of what is here only changes quotes. */
   private take(message: Message, how: How): void {
+    if (message.seq <= this.expired) return; // a page that was read before retention took it
     const had = this.byId.get(message.id);
     if (had && had.changeSeq >= message.changeSeq) return;
     if (had || this.coverage.of(message.seq)) {

@@ -43,7 +43,12 @@ export interface SyncPage {
   seq: number;
   hasMore: boolean;
   reset: boolean;
+  /** Up to where retention has removed everything. */
+  expiredSeq?: number;
 }
+
+/** A message that was found, with its content in pieces: plain text, those that match marked. */
+export type Found = Message & { highlights: { text: string; match: boolean }[] };
 
 /** The content of a drawing. */
 export interface Drawing {

@@ -98,13 +98,14 @@ export class Log {
   }
 
   sync(after: number, limit: number): SyncPage {
-    if (after > this.seq || this.seq - after > this.bounds.missed || after < this.expired) {
-      return { messages: this.list.slice(-this.bounds.newest), seq: this.seq, hasMore: false, reset: true };
+    if (after > this.seq || this.seq - after > this.bounds.missed) {
+      const messages = this.list.slice(-this.bounds.newest);
+      return { messages, seq: this.seq, hasMore: false, reset: true, expiredSeq: this.expired };
     }
     const changed = this.list.filter((m) => m.changeSeq > after).sort((a, b) => a.changeSeq - b.changeSeq);
     const messages = changed.slice(0, limit);
     const hasMore = changed.length > limit;
-    return { messages, seq: hasMore ? (messages.at(-1)?.changeSeq ?? after) : this.seq, hasMore, reset: false };
+    return { messages, seq: hasMore ? (messages.at(-1)?.changeSeq ?? after) : this.seq, hasMore, reset: false, expiredSeq: this.expired };
   }
 
   history(query: URLSearchParams): HistoryPage | undefined {

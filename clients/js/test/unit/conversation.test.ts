@@ -154,6 +154,24 @@ test('what retention removed is forgotten', async () => {
   expect(chat.getSnapshot().unread).toBe(7);
 });
 
+test('what retention removed while one was away is forgotten, and not asked for', async () => {
+  for (let n = 1; n <= 10; n += 1) log.post('bob', `${n}`);
+  const ready = chat.ready(); // not open: nothing but the page of sync says so
+  await wait(100);
+  await ready;
+  fake.cut(1012);
+  for (let n = 11; n <= 20; n += 1) log.post('bob', `${n}`);
+  log.expire(15);
+  await wait(2_000);
+  expect(chat.getSnapshot().messages).toEqual(log.list);
+  expect(chat.getSnapshot().hasOlder).toBe(false);
+  fake.tell(log.expire(20)); // all of it, and what comes then is next
+  fake.tell(log.post('bob', 'new').event);
+  await wait(10);
+  expect(texts()).toEqual(['new']);
+  expect(asked('sync')).toHaveLength(2);
+});
+
 test('a change of a message while its page is on its way is not lost', async () => {
   for (let n = 1; n <= 60; n += 1) log.post('bob', `${n}`);
   await opened();
