@@ -1,7 +1,7 @@
 //! What administrators of the server see and do: sessions, figures. Never shows what is said in conversations, nor lets
 //! anybody into one.
 
-use std::{cmp::Reverse, time::Duration};
+use std::{cmp::Reverse, collections::BTreeMap, time::Duration};
 
 use actix_web::{
     HttpResponse,
@@ -24,6 +24,7 @@ use crate::{
         room::{RoomFigures, RoomStats},
     },
     domain::SessionId,
+    metrics::{Metrics, WEBHOOK_FAILURES},
     protocol::ApiError,
 };
 
@@ -94,6 +95,7 @@ pub struct NodeFigures {
     mailbox_depths: MailboxFigures,
     database_pool: PoolFigures,
     memory: MemoryFigures,
+    webhooks: WebhookFigures,
     /// The ten with most messages over the last minute, of at most 1000 that are asked; quiet ones are left out.
     busiest_rooms: Vec<RoomFigures>,
 }
@@ -120,6 +122,8 @@ struct CommitFigures {
 struct MailboxFigures {
     /// For the log.
     append_queue: i64,
+    /// For the search index: conversations of which it lacks something.
+    search_backlog: u64,
     /// In the rooms that were asked, for their turn.
     rooms: usize,
 }
@@ -140,6 +144,41 @@ struct MemoryFigures {
     /// `null` where the system does not say.
     #[schema(required)]
     rss_bytes: Option<u64>,
+}
+
+/// Webhooks since the start.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct WebhookFigures {
+    /// Configured.
+    endpoints: usize,
+    /// Of them, those that answered 410 Gone.
+    disabled: i64,
+    /// Requests that their receiver took.
+    delivered: u64,
+    /// Tries that failed, by reason: `status`, `timeout`, `connection`, `gone`.
+    failed: BTreeMap<&'static str, u64>,
+    /// Conversations with something that an endpoint was not told, over all endpoints.
+    backlog: i64,
+    /// How old the oldest of it is.
+    oldest_seconds: i64,
+    /// How long receivers took.
+    latency_seconds: Distribution,
+}
+
+impl WebhookFigures {
+    fn of(endpoints: usize, metrics: &Metrics) -> Self {
+        let failed = |reason| metrics.webhook_failed.get_or_create(&[("reason", reason)]).get();
+        Self {
+            endpoints,
+            disabled: metrics.webhook_disabled.get(),
+            delivered: metrics.webhook_delivered.get(),
+            failed: WEBHOOK_FAILURES.map(|reason| (reason, failed(reason))).into(),
+            backlog: metrics.webhook_backlog.get(),
+            oldest_seconds: metrics.webhook_oldest_seconds.get(),
+            latency_seconds: Distribution::of(&metrics.webhook_seconds),
+        }
+    }
 }
 
 /// Figures
@@ -172,6 +211,7 @@ pub async fn show_metrics(
         },
         mailbox_depths: MailboxFigures {
             append_queue: metrics.append_queue.get(),
+            search_backlog: node.store.search_backlog(),
             rooms: rooms.iter().map(|room| room.pending).sum(),
         },
         database_pool: PoolFigures {
@@ -182,6 +222,7 @@ pub async fn show_metrics(
         memory: MemoryFigures {
             rss_bytes: resident_bytes(),
         },
+        webhooks: WebhookFigures::of(state.config.webhooks.urls.len(), metrics),
         busiest_rooms: busiest(rooms),
     }))
 }

@@ -140,11 +140,20 @@ fn report(response: &ServiceResponse<BoxBody>, seconds: f64, id: &RequestId) {
         level,
         "{} {}{mark}{query}: {} in {:.1} ms, request {}",
         request.method(),
-        request.path(),
+        without_name(request.path()),
         status.as_u16(),
         seconds * 1000.0,
         id.0
     );
+}
+
+/// A path as it may stand in the log: who knows the name of an upload may see it.
+fn without_name(path: &str) -> &str {
+    if path.starts_with("/uploads/") {
+        "/uploads/…"
+    } else {
+        path
+    }
 }
 
 /// A query as it may stand in the log.
@@ -186,6 +195,8 @@ mod tests {
             let shown = without_token(query);
             assert!(!shown.contains("secret"), "{shown}");
         }
+        assert_eq!(without_name("/uploads/aaaaaaaaaaaaaaaaaaaaaaaaaa.png"), "/uploads/…");
+        assert_eq!(without_name("/api/uploads"), "/api/uploads");
         assert_eq!(without_token("a=1&token=secret&b=2&c"), "a=1&token=…&b=2&c");
     }
 }

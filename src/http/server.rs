@@ -22,6 +22,7 @@ use tokio::net::TcpStream;
 
 use super::{
     State,
+    access::ACT_AS,
     observe::{REQUEST_ID, RequestId},
     routes,
     ws::{Frames, Scratch, Socket, scratch},
@@ -102,6 +103,10 @@ impl Door {
     async fn admit(&self, request: &Request) -> Result<(Identity, Response<()>), ApiError> {
         if request.path() != "/ws" {
             return Err(ApiError::not_found("WebSocket"));
+        }
+        if request.headers().contains_key(ACT_AS) {
+            // Ignored, it would make an administrator's session of what was meant to be a user's.
+            return Err(Invalid::new("Parlor-Act-As", "is for REST calls: a socket is its token's user's").into());
         }
         if self.state.draining() {
             return Err(ApiError::new(ErrorCode::Unavailable, "the server is going away"));

@@ -11,6 +11,7 @@ use crate::{
     actors::Node,
     auth::{AllowedOrigins, Passwords, Revoked, Tokens},
     config::Config,
+    uploads::Uploads,
 };
 
 /// See the file's head.
@@ -23,6 +24,8 @@ pub struct State {
     pub revoked: Arc<Revoked>,
     /// Hashes and verifies passwords.
     pub passwords: Arc<Passwords>,
+    /// Pictures.
+    pub uploads: Arc<Uploads>,
     /// From where a cookie is honoured.
     pub origins: AllowedOrigins,
     /// What the operator set.
@@ -39,6 +42,7 @@ impl State {
         tokens: Arc<Tokens>,
         revoked: Arc<Revoked>,
         passwords: Arc<Passwords>,
+        uploads: Arc<Uploads>,
         config: Config,
     ) -> Self {
         let origins = AllowedOrigins::new(config.allowed_origins.clone());
@@ -48,6 +52,7 @@ impl State {
             tokens,
             revoked,
             passwords,
+            uploads,
             origins,
             config,
             registry,

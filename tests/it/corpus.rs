@@ -6,6 +6,8 @@ use std::{fs, path::Path};
 mod envelope;
 #[path = "../../fuzz/checks/frames.rs"]
 mod frames;
+#[path = "../../fuzz/checks/pictures.rs"]
+mod pictures;
 
 fn each_seed_of(target: &str, check: impl Fn(&[u8])) {
     let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds").join(target);
@@ -22,6 +24,11 @@ fn each_seed_of(target: &str, check: impl Fn(&[u8])) {
 #[test]
 fn frames_are_the_same_however_they_are_cut() {
     each_seed_of("frames", frames::check);
+}
+
+#[test]
+fn pictures_are_kept_or_refused() {
+    each_seed_of("pictures", pictures::check);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use actix::{AsyncContext, Context, WrapFuture, fut::ActorFutureExt};
 use indexmap::{IndexMap, IndexSet};
 
-use super::{Room, State, TICK, attach, commit::again, seats, settings::answer_behind};
+use super::{Room, State, TICK, attach, commit::again, seats::Seats, settings::answer_behind};
 use crate::{
     actors::relay::{Attached, Grant},
     db::{Change, ConversationAppend, RoomState},
@@ -85,7 +85,16 @@ impl Room {
             Ok(Some(found)) => {
                 let full = found.changes.len() == PAGE;
                 let noted = found.changes.iter().any(is_note);
+                let expired = found.state.expired;
                 let changed = self.renew(found.state, found.attached, ctx);
+                // A panic forgets what was told. Before what changed: positions that are gone leave no gap then.
+                let told = self.expired(expired, true).or_else(|| {
+                    let unsure = self.after_panic && expired > Seq(0);
+                    unsure.then(|| self.gone_up_to(expired))
+                });
+                if let Some(tell) = told {
+                    self.tell(tell);
+                }
                 self.tell_again(found.changes);
                 // A panic forgets what the settings were: any system message told again may be about them.
                 if let Some(tell) = self.updated().filter(|_| noted || changed) {
@@ -125,6 +134,22 @@ impl Room {
                     deleted_at: *at,
                     deleted_by: by,
                 }),
+                Change::Edited { seq, message } => self.writer.event(&Event::MessageEdited {
+                    conversation_id: self.id,
+                    seq: *seq,
+                    message,
+                }),
+                Change::Reacted {
+                    seq,
+                    message,
+                    reactions,
+                    ..
+                } => self.writer.event(&Event::ReactionUpdated {
+                    conversation_id: self.id,
+                    seq: *seq,
+                    message_id: *message,
+                    reactions,
+                }),
             }
             let events = self.writer.take();
             for relay in self.node.relays.listening(self.id) {
@@ -147,7 +172,7 @@ impl Room {
         };
         let changed = loaded.conversation != state.conversation;
         loaded.conversation = state.conversation;
-        loaded.seats = seats(state.members);
+        loaded.seats = Seats::of(state.members);
         // Somebody with sessions on two workers is named by both.
         let (mut strangers, mut missing) = (IndexMap::new(), IndexSet::new());
         for one in attached {

@@ -123,6 +123,7 @@ impl Session {
             server_time: self.node.clock.now(),
             heartbeat_seconds: self.node.settings.heartbeat.as_secs(),
             limits: self.node.settings.limits,
+            reactions: self.node.settings.reactions.all(),
         };
         self.entry.send(envelope::event(&ready));
         self.entry.ready.set(true);

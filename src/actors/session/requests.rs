@@ -90,6 +90,20 @@ impl Session {
                 );
                 self.submit(conversation, Request::Send(draft), id, event, ctx);
             }
+            Command::EditMessage {
+                conversation,
+                message,
+                content,
+            } => self.submit(conversation, Request::Edit(message, content), id, event, ctx),
+            Command::React {
+                conversation,
+                message,
+                emoji,
+                add,
+            } => match self.node.settings.reactions.find(&emoji) {
+                Ok(emoji) => self.submit(conversation, Request::React(message, emoji, add), id, event, ctx),
+                Err(unknown) => self.refuse(&unknown.into(), id, event),
+            },
             Command::DeleteMessage { conversation, message } => {
                 self.submit(conversation, Request::Delete(message), id, event, ctx);
             }

@@ -223,6 +223,22 @@ impl Device {
                 self.chat(&data).seen.push(id);
                 self.follows(conversation_of(&data), seq);
             }
+            "message_edited" => {
+                let seq = number(&data["seq"]);
+                let message = message_of(&data["message"]);
+                self.notes(Act::Edited { seq, message });
+                self.follows(conversation_of(&data), seq);
+            }
+            "reaction_updated" => {
+                let seq = number(&data["seq"]);
+                self.notes(Act::Reacted {
+                    conversation: text(&data["conversationId"]),
+                    seq,
+                    id: text(&data["messageId"]),
+                    reactions: data["reactions"].to_string(),
+                });
+                self.follows(conversation_of(&data), seq);
+            }
             "message_deleted" => {
                 let seq = number(&data["seq"]);
                 self.notes(Act::Deleted {
