@@ -1,6 +1,5 @@
 // A conversation as an object: what one does in it, and what one sees of it. Puts together the parts (timeline, view, history,
 // outbox, members, typing); `parlor.ts` hands it the events of the server.
-import type { AheadPage } from './ahead.js';
 import type { Change } from './change.js';
 import type { Context } from './context.js';
 import type { Unsubscribe } from './emitter.js';
@@ -13,7 +12,7 @@ import type { ConversationSnapshot, ConversationSummary } from './snapshot.js';
 import { Derived, same, type Readable } from './store.js';
 import { Timeline, type How } from './timeline.js';
 import { Typers, Typist } from './typing.js';
-import type { ConversationView, Drawing, Member, Message, Reaction, Role, ServerEvents, SyncPage, User } from './types.js';
+import type { ConversationView, Drawing, Member, Message, Reaction, Receipt, Role, ServerEvents, SyncPage, User } from './types.js';
 import { UnreadCount } from './unread.js';
 import { View, type Joined } from './view.js';
 
@@ -68,7 +67,7 @@ export class Conversation implements Readable<ConversationSnapshot> {
     this.typers = new Typers(() => this.touch());
     this.typist = new Typist((event) => connection.tell(event, { conversationId: id }));
     this.reader = new ReadMarker(connection, id, ({ lastReadSeq, unreadCount, mentionCount }) => {
-      this.unread.said(this.timeline.cursor ?? 0, lastReadSeq, unreadCount, mentionCount ?? 0);
+      this.unread.said(this.timeline.cursor ?? 0, lastReadSeq, unreadCount, mentionCount);
       this.touch();
     });
     this.viewing = new View(connection, random, this);
@@ -269,9 +268,9 @@ export class Conversation implements Readable<ConversationSnapshot> {
   }
 
   /** Who has read a message, and when. */
-  async receipts(message: string | Message): Promise<{ user: User; readAt: string }[]> {
+  async receipts(message: string | Message): Promise<Receipt[]> {
     const path = `${this.path}/messages/${idOf(message)}/receipts`;
-    return (await this.context.rest.get<{ readBy: { user: User; readAt: string }[] }>(path)).readBy;
+    return (await this.context.rest.get<{ readBy: Receipt[] }>(path)).readBy;
   }
 
   /** Asks the server anew for everything but the messages. */
@@ -472,8 +471,7 @@ export class Conversation implements Readable<ConversationSnapshot> {
     for (const { user, online } of answer.members) this.context.presence.learn({ userId: user.id, online, lastSeenAt: null });
     if (!asked) return;
     const fresh = asked.after === undefined;
-    const { messages, seq, hasMore } = answer;
-    const { expiredSeq = 0 } = answer as AheadPage;
+    const { messages, seq, expiredSeq, hasMore } = answer;
     const page = { messages, seq, expiredSeq, hasMore: !fresh && hasMore, reset: fresh || answer.reset === true };
     if (this.timeline.page(page, fresh && !hasMore)) this.context.syncer.want(this);
     else this.caughtUp();

@@ -1,5 +1,5 @@
 // The client: one for a user and a server. Puts the parts together and hands each event to the conversation that it is about.
-import { Admin, channels, search, Users, type Channel, type ChannelPage, type SearchOptions } from './api.js';
+import { Admin, channels, search, Users, type SearchOptions } from './api.js';
 import { DURABLE, read } from './change.js';
 import { Connection, type ConnectionEvents, type ConnectionState, type WebSocketConstructor } from './connection.js';
 import { Conversation } from './conversation.js';
@@ -13,7 +13,7 @@ import type { OutboxStorage } from './storage.js';
 import { Value, type Readable } from './store.js';
 import { Syncer } from './syncer.js';
 import { Tokens, type GetToken } from './token.js';
-import type { ConversationView, Found, Kind, Ready, Requests, User } from './types.js';
+import type { Channel, ChannelPage, ConversationView, Kind, Ready, Requests, SearchPage, User } from './types.js';
 import { upload, type UploadOptions } from './upload.js';
 import { httpUrl, socketUrl } from './url.js';
 
@@ -208,7 +208,7 @@ export class Parlor {
   }
 
   /** The user's messages that hold these words, newest first. */
-  search(words: string, options: SearchOptions = {}): Promise<{ messages: Found[]; hasMore: boolean }> {
+  search(words: string, options: SearchOptions = {}): Promise<SearchPage> {
     return search(this.rest, words, options);
   }
 
