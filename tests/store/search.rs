@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use diesel::connection::SimpleConnection;
 use parlor::{
     db::{Before, Found, Op, Outcome, Search},
-    domain::{Content, Conversation, MessageId, Seq, Timestamp, User, UserKey, words::Sought},
+    domain::{Content, MessageId, Seq, Timestamp, User, UserKey, words::Sought},
 };
 use proptest::{collection::vec, prelude::*};
 
