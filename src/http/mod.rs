@@ -23,6 +23,7 @@ pub mod routes;
 mod search;
 pub mod server;
 mod settings;
+pub mod socketio;
 pub mod state;
 #[cfg(test)]
 mod tests;

@@ -47,6 +47,7 @@ mod settings;
 mod sim;
 mod slow;
 mod slowmode;
+mod socketio;
 mod swarm;
 mod sync;
 mod typing;

@@ -345,6 +345,7 @@ export class Conversation implements Readable<ConversationSnapshot> {
 
   /** @internal */
   typed(typer: ServerEvents['user_typing'], typing: boolean): void {
+    if (typer.userId === this.context.me()?.id) return; // on another device
     if (typing) this.typers.started(typer);
     else this.typers.stopped(typer.userId);
   }

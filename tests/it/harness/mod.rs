@@ -6,6 +6,7 @@
 mod described;
 mod http;
 mod log;
+pub mod packets;
 mod person;
 mod picture;
 mod place;
@@ -21,6 +22,7 @@ use std::time::Duration;
 
 pub use http::{Answer, Call};
 pub use log::{Log, What};
+pub use packets::arguments;
 pub use person::{Chat, Person, chat};
 pub use picture::{Part, form, picture, png, png_chunk, png_of};
 pub use place::Place;
