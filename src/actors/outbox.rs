@@ -23,6 +23,8 @@ pub trait Wire {
     fn holds(&self) -> bool {
         false
     }
+    /// Takes back what it keeps of a conversation and has begun to write nothing of.
+    fn purge(&self, _conversation: ConversationId) {}
     /// Ready when `try_write` is worth trying again.
     fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
     /// Says that nothing more will be written; may be said again.
@@ -131,6 +133,7 @@ impl Outbox {
 
     /// Takes back what is queued of `conversation`, unless it is being written already.
     pub fn purge(&mut self, conversation: ConversationId) {
+        self.wire.purge(conversation);
         let begun = self.begun;
         let mut first = true;
         let mut freed = 0;

@@ -100,6 +100,9 @@ impl Session {
             Ok(place) => session.begin(place, ctx),
             Err(error) => {
                 log::warn!(target: "parlor::session", "session {} cannot begin: {error}", session.entry.id);
+                if let Some(mut arrival) = session.arrival.take() {
+                    arrival.arrived();
+                }
                 session.entry.close(CloseCode::Overloaded);
                 session.listen(ctx);
             }

@@ -17,12 +17,13 @@ use tokio::{net::TcpStream, sync::oneshot};
 
 use super::{
     out::{Encode, drain},
-    packets::{Packets, Said},
+    packets::{Ahead, Packets, Said},
     reader::{Owned, Sign},
     registry::Registry,
 };
 use crate::{
     actors::session::{Carriage, Transport},
+    domain::ConversationId,
     http::ws::Frames,
     protocol::CloseCode,
 };
@@ -51,7 +52,7 @@ pub(super) struct State {
     /// The frames of a socket that was moved to, until the reader takes them.
     arrived: Option<Frames>,
     /// Packets that go out before anything else.
-    pub ahead: VecDeque<Said>,
+    pub ahead: VecDeque<Ahead>,
     /// Framed for the socket, and not with the kernel yet.
     pub out: BytesMut,
     /// Nothing but what is ahead may go out.
@@ -152,7 +153,10 @@ impl Engine {
     /// Packets came by POST.
     pub fn post(&self, packets: Vec<Owned>, answer: oneshot::Sender<()>) {
         let mut state = self.state.borrow_mut();
-        if !matches!(state.carrier, Carrier::Polling(_)) || state.posted.is_some() {
+        if !matches!(state.carrier, Carrier::Polling(_)) {
+            return;
+        }
+        if state.posted.is_some() {
             drop(state);
             return self.shut();
         }
@@ -260,7 +264,7 @@ impl Engine {
     /// Says a packet ahead of what is written, and sends it if there is a way.
     pub fn say(&self, packet: Said) {
         let mut state = self.state.borrow_mut();
-        state.ahead.push_back(packet);
+        state.ahead.push_back(packet.into());
         let too_many = state.ahead.len() > AHEAD;
         drop(state);
         if too_many {
@@ -273,6 +277,14 @@ impl Engine {
     /// Says several, without sending anything yet.
     pub fn prepare(&self, fill: impl FnOnce(&mut Packets<'_>)) {
         fill(&mut Packets::List(&mut self.state.borrow_mut().ahead));
+    }
+
+    /// Takes back what was said of a conversation and is not on its way.
+    pub fn purge(&self, conversation: ConversationId) {
+        self.state
+            .borrow_mut()
+            .ahead
+            .retain(|ahead| ahead.of != Some(conversation));
     }
 
     /// Ready when little of what was said waits.

@@ -8,7 +8,7 @@ use tokio::{net::TcpStream, sync::oneshot};
 
 use super::{
     engine::{Carrier, State, wake},
-    packets::{Packets, Said},
+    packets::{Ahead, Packets, Said},
 };
 use crate::protocol::{
     engineio::SEPARATOR,
@@ -33,9 +33,9 @@ impl State {
         while !self.ahead.is_empty() {
             let mut packets = Packets::Frames(&mut self.out);
             while packets.len() < CHUNK
-                && let Some(said) = self.ahead.pop_front()
+                && let Some(ahead) = self.ahead.pop_front()
             {
-                packets.said(&said);
+                packets.said(&ahead.said);
             }
             drain(stream, &mut self.out)?;
         }
@@ -65,7 +65,7 @@ impl State {
         let mut payload = BytesMut::new();
         let mut packets = Packets::Payload(&mut payload);
         while packets.len() < max_payload
-            && let Some(said) = self.ahead.front()
+            && let Some(Ahead { said, .. }) = self.ahead.front()
             && (packets.is_empty() || packets.len() + said.payload_bytes() < max_payload)
         {
             packets.said(said);
@@ -81,7 +81,7 @@ impl State {
         } else if let Err(unsent) = poll.send(payload.freeze()) {
             // The client went away in this moment: its next poll gets what this one would have.
             for packet in unsent.split(|byte| *byte == SEPARATOR).rev() {
-                self.ahead.push_front(Said::Text(unsent.slice_ref(packet)));
+                self.ahead.push_front(Said::Text(unsent.slice_ref(packet)).into());
             }
         }
         if self.ahead.is_empty() {

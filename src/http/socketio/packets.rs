@@ -5,9 +5,12 @@ use std::collections::VecDeque;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use crate::protocol::{
-    engineio::{self, SEPARATOR},
-    frame::{self, Opcode},
+use crate::{
+    domain::ConversationId,
+    protocol::{
+        engineio::{self, SEPARATOR},
+        frame::{self, Opcode},
+    },
 };
 
 /// A packet that waits.
@@ -41,6 +44,21 @@ impl Said {
     }
 }
 
+/// A packet that goes out before anything of the outbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ahead {
+    /// Whose event it is: what a removal takes back.
+    pub of: Option<ConversationId>,
+    /// The packet.
+    pub said: Said,
+}
+
+impl From<Said> for Ahead {
+    fn from(said: Said) -> Self {
+        Self { of: None, said }
+    }
+}
+
 /// Where packets are written to.
 pub enum Packets<'a> {
     /// A payload of long polling.
@@ -48,7 +66,7 @@ pub enum Packets<'a> {
     /// A socket's frames.
     Frames(&'a mut BytesMut),
     /// A list, until it is known which.
-    List(&'a mut VecDeque<Said>),
+    List(&'a mut VecDeque<Ahead>),
 }
 
 impl Packets<'_> {
@@ -56,7 +74,7 @@ impl Packets<'_> {
     pub fn len(&self) -> usize {
         match self {
             Self::Payload(bytes) | Self::Frames(bytes) => bytes.len(),
-            Self::List(list) => list.iter().map(Said::payload_bytes).sum(),
+            Self::List(list) => list.iter().map(|ahead| ahead.said.payload_bytes()).sum(),
         }
     }
 
@@ -75,7 +93,7 @@ impl Packets<'_> {
                 }
             }
             Self::Frames(bytes) => frame::write_text(bytes, parts),
-            Self::List(list) => list.push_back(Said::Text(parts.concat().into())),
+            Self::List(list) => list.push_back(Said::Text(parts.concat().into()).into()),
         }
     }
 
@@ -87,7 +105,16 @@ impl Packets<'_> {
                 bytes.put_slice(engineio::binary(message).as_bytes());
             }
             Self::Frames(bytes) => frame::write(bytes, Opcode::Binary, &[message]),
-            Self::List(list) => list.push_back(Said::Binary(Bytes::copy_from_slice(message))),
+            Self::List(list) => list.push_back(Said::Binary(Bytes::copy_from_slice(message)).into()),
+        }
+    }
+
+    /// Says whose event the last packet of a list is.
+    pub fn belongs_to(&mut self, conversation: ConversationId) {
+        if let Self::List(list) = self
+            && let Some(last) = list.back_mut()
+        {
+            last.of = Some(conversation);
         }
     }
 

@@ -252,6 +252,10 @@ impl Wire for SessionWire {
         self.engine.holds()
     }
 
+    fn purge(&self, conversation: ConversationId) {
+        self.engine.purge(conversation);
+    }
+
     fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.engine.poll_writable(cx)
     }
@@ -350,7 +354,13 @@ impl Arrival for SessionArrival {
                 let Some((frame, behind)) = rest.split_at_checked(end) else {
                     return;
                 };
-                memory.write(&frame[header.header_bytes..], packets);
+                let text = &frame[header.header_bytes..];
+                memory.write(text, packets);
+                if let Some(Plain::Event { data, .. }) = Plain::of(text)
+                    && let Some((conversation, _)) = position(data)
+                {
+                    packets.belongs_to(conversation);
+                }
                 rest = behind;
             }
         });

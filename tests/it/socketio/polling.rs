@@ -194,3 +194,41 @@ async fn whoever_says_goodbye_is_gone() {
         poller.is_gone().await;
     }
 }
+
+#[tokio::test]
+async fn what_was_missed_of_a_conversation_is_not_told_once_one_is_removed_from_it() {
+    let server = Server::start().await;
+    let (alice, bob) = (server.user("alice").await, server.user("bob").await);
+    let (lost, kept) = (alice.group("lost", &[&bob]).await, alice.group("kept", &[&bob]).await);
+    let mut poller = server.poller().await;
+    poller.says(&bob.connects_with()).await;
+    let connected = poller.sees(|packet| packet.starts_with("40{")).await;
+    let connected: serde_json::Value = serde_json::from_str(&connected[2..]).unwrap();
+    poller.says("1").await;
+    alice.posts(&lost, "not for him any more").await;
+    alice.posts(&kept, "for him").await;
+    // He comes back, is told what he missed, and has not heard it yet when he is removed.
+    let poller = server.poller().await;
+    poller
+        .says(&format!("40{}", json!({"token": bob.token, "pid": connected["pid"]})))
+        .await;
+    let admin = server.admin("root").await;
+    let there = |sessions: &serde_json::Value| {
+        let waiting = |session: &serde_json::Value| session["conversations"] == 2;
+        sessions["sessions"]
+            .as_array()
+            .is_some_and(|sessions| sessions.iter().any(waiting))
+    };
+    while !there(&admin.get("/api/admin/sessions").await.ok(200)) {}
+    alice.removes(&lost, &bob).await;
+    let mut told = Vec::new();
+    while !told
+        .iter()
+        .any(|packet: &String| packet.contains("conversation_removed"))
+    {
+        told.extend(poller.polls().await);
+    }
+    assert!(told[0].starts_with("40{"), "{told:?}");
+    let messages: Vec<&String> = told.iter().filter(|packet| packet.contains("new_message")).collect();
+    assert!(messages.iter().all(|packet| packet.contains(&kept.id)), "{messages:?}");
+}
