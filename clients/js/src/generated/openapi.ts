@@ -1439,8 +1439,12 @@ export interface components {
          *     32 bits: a conversation ends at 4,294,967,295 changes (at ten a second: 13 years). See `docs/decisions/0002-position.md`.
          */
         Seq: number;
-        /** @description Open sessions by what they speak. */
+        /** @description Open sessions by what they speak, and over what. */
         SessionFigures: {
+            /** Format: int64 */
+            socketioPolling: number;
+            /** Format: int64 */
+            socketioWebsocket: number;
             /** Format: int64 */
             websocket: number;
         };
