@@ -157,6 +157,7 @@ struct PoolFigures {
 #[serde(rename_all = "camelCase")]
 struct MemoryFigures {
     /// `null` where the system does not say.
+    #[schema(required)]
     rss_bytes: Option<u64>,
 }
 

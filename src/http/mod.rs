@@ -3,6 +3,7 @@
 
 pub mod access;
 mod admin;
+pub mod asyncapi;
 mod auth;
 mod conversations;
 mod cursor;

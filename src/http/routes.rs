@@ -123,6 +123,7 @@ routes! {
     "/api/admin/sessions/{id}" { DELETE admin::disconnect_session Admin(Free); }
     "/api/admin/metrics" { GET admin::show_metrics Admin(Free); }
     "/api/openapi.json" { GET operators::show_openapi Open; }
+    "/api/asyncapi.json" { GET operators::show_asyncapi Open; }
     "/metrics" { GET operators::show_prometheus Scraper; }
     "/healthz" { GET operators::show_health Open; }
     "/readyz" { GET operators::show_readiness Open; }

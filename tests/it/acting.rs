@@ -8,10 +8,11 @@ use crate::{
 };
 
 /// Routes without a caller: who asks is of no interest there.
-const OPEN: [&str; 6] = [
+const OPEN: [&str; 7] = [
     "/api/auth/register",
     "/api/auth/login",
     "/api/openapi.json",
+    "/api/asyncapi.json",
     "/healthz",
     "/readyz",
     "/uploads/{}",

@@ -6,6 +6,7 @@
 mod harness;
 
 mod acting;
+mod asyncapi;
 mod auth;
 mod channels;
 mod checker;

@@ -21,6 +21,7 @@ use actix::{Actor, ActorContext, Context, fut::ActorFuture};
 
 pub use arrival::Arrival;
 pub use connect::{Incoming, start};
+pub use requests::Authenticated;
 pub use source::{Input, Source};
 pub use transport::{Carriage, Transport};
 

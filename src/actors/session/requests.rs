@@ -2,6 +2,7 @@
 
 use actix::{AsyncContext, Context, WrapFuture, fut::ActorFutureExt};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::Session;
 use crate::{
@@ -248,8 +249,10 @@ impl Session {
     }
 }
 
-#[derive(Serialize)]
+/// The answer to `authenticate`.
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct Authenticated {
+pub struct Authenticated {
+    /// When the new token ends.
     expires_at: crate::domain::Timestamp,
 }

@@ -3,6 +3,7 @@
 //!
 //! Nothing here sleeps: one waits for a thing to be seen, with a deadline that ends in a failure showing the log.
 
+mod described;
 mod http;
 mod log;
 pub mod packets;
