@@ -10,6 +10,7 @@ use std::{
 };
 
 use crate::postgres::{self, Cluster, Database};
+use diesel::{RunQueryDsl, connection::SimpleConnection, dsl::sql, sql_types::BigInt};
 use parlor::{
     db::{
         Appended, Closer, ConversationAppend, Location, Log, LogError, NewAccount, NewConversation, NewMessage,
@@ -173,6 +174,28 @@ impl World {
         let mut bytes = [0; 26];
         bytes[..8].copy_from_slice(&self.random().to_le_bytes());
         UploadName::new(bytes, ImageType::Png)
+    }
+
+    /// Runs statements on the database itself.
+    pub fn sql(&self, statements: &str) -> Vec<String> {
+        match &self.database {
+            Some(database) => database.runs(statements),
+            None => {
+                crate::failures::raw(&self.path()).batch_execute(statements).unwrap();
+                Vec::new()
+            }
+        }
+    }
+
+    /// How many rows there are (`messages`, `heads WHERE …`).
+    pub fn count(&self, of: &str) -> i64 {
+        let query = format!("SELECT count(*) FROM {of}");
+        match &self.database {
+            Some(database) => database.runs(&query)[0].parse().unwrap(),
+            None => sql::<BigInt>(&query)
+                .get_result(&mut crate::failures::raw(&self.path()))
+                .unwrap(),
+        }
     }
 
     /// What `verify` says.

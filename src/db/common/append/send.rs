@@ -144,7 +144,9 @@ impl<C: Ledger> Turn<'_, C> {
     ) -> Result<Option<MessageRow>, StoreError> {
         let positions = self.connection.by_client(hash)?;
         for position in positions {
-            let row: MessageRow = query::messages::at(position).get_result(self.connection)?;
+            // Gone since, perhaps by this batch itself.
+            let row: Option<MessageRow> = query::messages::at(position).get_result(self.connection).optional()?;
+            let Some(row) = row else { continue };
             let same = row.position >> 32 == self.key.0
                 && row.sender_key == sender.0
                 && row.client_id.as_deref() == Some(client_id.as_str());
