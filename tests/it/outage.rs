@@ -269,14 +269,13 @@ async fn tls_is_checked_as_the_url_asks() {
         ("KEY", include_str!("fixtures/tls.key.pem")),
         ("CERTIFICATE", include_str!("fixtures/tls.crt.pem")),
     ];
-    let cluster = Cluster::start("-c ssl=on", &variables);
+    let cluster = Cluster::start_on_tcp("-c ssl=on", &variables);
     let database = cluster.database();
-    let proxy = Proxy::to(cluster.dir()).await;
     let place = Place::on_sqlite();
     let root = place.write("root.pem", include_str!("fixtures/tls.crt.pem"));
     let root = root.display();
     let url = |host: &str, options: &str| {
-        let url = proxy.url(database.name()).replace("127.0.0.1", host);
+        let url = database.url().replace("127.0.0.1", host);
         format!("{url}?{options}")
     };
     // The certificate is for localhost, signed by itself.

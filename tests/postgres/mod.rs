@@ -6,6 +6,7 @@
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
+    net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     sync::{
@@ -69,6 +70,8 @@ pub fn wanted() -> bool {
 /// A running server. The one of `shared` lives as long as the process; another one ends when it is dropped.
 pub struct Cluster {
     dir: PathBuf,
+    /// `None`: on its socket.
+    port: Option<u16>,
     shell: Child,
     /// Where it takes orders, and where it says that they are done. Closed at the end.
     orders: Mutex<Option<(ChildStdin, BufReader<ChildStdout>)>>,
@@ -85,12 +88,29 @@ impl Cluster {
 
     /// One of one's own, with options (`-c name=value`), and with variables that the script above knows.
     pub fn start(options: &str, variables: &[(&str, &str)]) -> Cluster {
+        Self::start_at(None, options, variables)
+    }
+
+    /// One that is reached over TCP, which TLS needs.
+    pub fn start_on_tcp(options: &str, variables: &[(&str, &str)]) -> Cluster {
+        let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let port = free.local_addr().expect("it has an address").port();
+        drop(free);
+        Self::start_at(Some(port), options, variables)
+    }
+
+    fn start_at(port: Option<u16>, options: &str, variables: &[(&str, &str)]) -> Cluster {
+        let options = match port {
+            Some(port) => format!("{options} -c listen_addresses=127.0.0.1 -c port={port}"),
+            None => options.to_owned(),
+        };
         let mut shell = unprivileged("sh");
         shell
             .args(["-c", SCRIPT])
             .current_dir("/")
             .env("BIN", programs())
             .env("OPTIONS", options)
+            .env("PGPORT", port.unwrap_or(5432).to_string())
             .envs(variables.iter().copied())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -107,6 +127,7 @@ impl Cluster {
         }
         Cluster {
             dir: PathBuf::from(line.trim()),
+            port,
             shell,
             orders: Mutex::new(Some((stdin, out))),
             made: AtomicU32::new(0),
@@ -137,6 +158,9 @@ impl Cluster {
 
     /// The URL of one of its databases.
     pub fn url(&self, database: &str) -> String {
+        if let Some(port) = self.port {
+            return format!("postgres://parlor@127.0.0.1:{port}/{database}");
+        }
         let host = self.dir.to_str().expect("plain text").replace('/', "%2F");
         format!("postgres://parlor@{host}/{database}")
     }

@@ -2,21 +2,13 @@
 
 use std::sync::Arc;
 
-use diesel::{
-    RunQueryDsl,
-    connection::SimpleConnection,
-    dsl::sql,
-    sql_types::{BigInt, Text},
-};
 use parlor::{
     db::{Change, DueConversation, HistoryAt, Op, Outcome, Refusal},
     domain::{Conversation, ConversationKey, MessageId, Seq, Timestamp, User},
 };
 use proptest::{collection::vec, prelude::*};
 
-use crate::{
-    world::{World, named, words},
-};
+use crate::world::{World, named, words};
 
 impl World {
     async fn kept_group(&self, owner: &User, members: &[&User], seconds: u32) -> Conversation {
@@ -181,7 +173,7 @@ async fn a_step_is_bounded_by_positions_and_by_what_hangs_on_messages() {
     let key = other.key.0;
     world.sql(&format!(
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 900)
-             INSERT INTO reactions SELECT ({key} << 32) + m.i, 'heart', n.i, 0, 0 FROM n, n m WHERE m.i <= 10"
+             INSERT INTO reactions SELECT (CAST({key} AS BIGINT) << 32) + m.i, 'heart', n.i, 0, 0 FROM n, n m WHERE m.i <= 10"
     ));
     assert_eq!(world.expires(&other, world.now(), 500).await, (3, true));
     assert_eq!(world.expires(&other, world.now(), 500).await, (6, true));

@@ -8,9 +8,7 @@ use parlor::{
 };
 use proptest::{collection::vec, prelude::*};
 
-use crate::{
-    world::{World, words},
-};
+use crate::world::{World, words};
 
 fn search(q: &str) -> Search {
     Search {
