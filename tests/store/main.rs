@@ -6,11 +6,13 @@ mod failures;
 mod log;
 mod membership;
 mod model;
+mod moving;
 #[path = "../postgres/mod.rs"]
 mod postgres;
 mod reads;
 mod retention;
 mod search;
+mod servers;
 mod settings;
 mod talk;
 mod uploads;

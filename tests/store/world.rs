@@ -105,6 +105,16 @@ impl World {
         Self::on(opened, dir, database)
     }
 
+    /// This database, which is not fresh.
+    pub fn on_database(database: Database<'static>) -> Self {
+        Self::on_shared(Arc::new(database))
+    }
+
+    /// The same, which others use too.
+    pub fn on_shared(database: Arc<Database<'static>>) -> Self {
+        Self::opened(Arc::new(tempfile::tempdir().unwrap()), Some(database))
+    }
+
     /// A fresh file, whatever the other tests run on.
     pub fn on_sqlite() -> Self {
         Self::at(Arc::new(tempfile::tempdir().unwrap()), |_| {}).unwrap()

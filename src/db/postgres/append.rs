@@ -118,7 +118,7 @@ impl PgDb {
         }
         if !self.turns.changed.is_empty() {
             let changed = std::mem::take(&mut self.turns.changed);
-            self.run_now(&WriteHeads::new(&changed))?;
+            self.run_now(WriteHeads::new(&changed))?;
         }
         Ok(())
     }

@@ -15,8 +15,6 @@ pub struct Version {
     /// Its number and name, as its folder is called.
     pub name: &'static str,
     up: &'static str,
-    #[cfg(test)]
-    down: &'static str,
 }
 
 macro_rules! versions {
@@ -24,8 +22,6 @@ macro_rules! versions {
         &[$(Version {
             name: $name,
             up: include_str!(concat!("../../../migrations/postgres/", $name, "/up.sql")),
-            #[cfg(test)]
-            down: include_str!(concat!("../../../migrations/postgres/", $name, "/down.sql")),
         }),*]
     };
 }

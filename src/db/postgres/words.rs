@@ -64,8 +64,8 @@ impl WordIndex for PgDb {
 
 fn word(key: ConversationKey, text: &str) -> String {
     // A term has at most 2,046 bytes; a longer word is found by its beginning, and checked against the row.
-    let end = text.floor_char_boundary(1000);
-    format!("{:x}.{}", key.0, &text[..end])
+    let end = (0..=text.len().min(1000)).rev().find(|end| text.is_char_boundary(*end));
+    format!("{:x}.{}", key.0, &text[..end.unwrap_or(0)])
 }
 
 fn wrote(key: ConversationKey, user: UserKey) -> String {
