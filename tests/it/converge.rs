@@ -1,4 +1,4 @@
-//! Any interleaving of sends, edits, deletes, reactions, reads, settings and reconnects, with the server killed in between,
+//! Any interleaving of sends, edits, deletes, reactions, reads, retention and reconnects, with the server killed in between,
 //! leaves what every device holds equal to what a fresh one loads, and every count equal to what the messages say. The same
 //! run again: `PARLOR_TEST_SEED=…` with the seed that a failure prints; more of them: `PARLOR_TEST_SEEDS=…`.
 
@@ -74,6 +74,34 @@ fn says(everybody: &[Person], rng: &mut StdRng) -> String {
     }
 }
 
+/// An hour goes by for the first third of what the conversation says; the last number of it.
+async fn ages(server: &Server, who: &Person, chat: &Chat) -> u64 {
+    let upto = who.seq_of(chat).await / 3;
+    let id = chat.id.replace('-', "");
+    Store::open(&server.place().data()).changes(&format!(
+        "UPDATE messages SET created_at = created_at - 3600000 WHERE position & 4294967295 <= {upto}
+         AND position >> 32 = (SELECT key FROM conversations WHERE id = x'{id}')"
+    ));
+    upto
+}
+
+/// Waits until retention has taken what is past its time.
+async fn is_taken(who: &Person, chat: &Chat, aged: u64) {
+    let tab = who.connect().await;
+    loop {
+        let first = who
+            .history(chat)
+            .await
+            .first()
+            .map_or(u64::MAX, |first| number(&first["seq"]));
+        if first > aged {
+            return;
+        }
+        let of = |data: &Value| data["conversationId"] == chat.id.as_str();
+        tab.sees("messages_expired", of).await;
+    }
+}
+
 /// The counts of everybody's list are what the messages say.
 async fn counts_agree(people: &[Person], chat: &Chat) {
     for person in people {
@@ -140,10 +168,13 @@ async fn run(seed: u64) {
         people.push(server.user(name).await);
     }
     let others: Vec<&Person> = people[1..].iter().collect();
-    let chats = [
-        people[0].group("all", &others).await,
-        people[0].direct_with(&people[1]).await,
-    ];
+    let all = people[0].group("all", &others).await;
+    people[0]
+        .patch(&all.path(""), json!({"retentionSeconds": 60}))
+        .await
+        .ok(200);
+    let mut aged = 0;
+    let chats = [all, people[0].direct_with(&people[1]).await];
     let mut devices = Vec::new();
     for (number, person) in people.iter().enumerate() {
         let own = if number < 2 { &chats[..] } else { &chats[..1] };
@@ -165,6 +196,9 @@ async fn run(seed: u64) {
                 device.reconnects().await;
             }
         }
+        if round % 15 == 14 {
+            aged = ages(&server, &people[0], &chats[0]).await;
+        }
         if round == 30 {
             server.kill().await;
             server.restart().await;
@@ -177,6 +211,7 @@ async fn run(seed: u64) {
             devices[device].settles().await;
         }
     }
+    is_taken(&people[0], &chats[0], aged).await;
     all_quiet(&people[0], &chats, &mut devices).await;
     for device in &mut devices {
         for error in &device.refused {

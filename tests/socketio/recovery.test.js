@@ -205,3 +205,30 @@ test("clients that come and go while others talk miss nothing and hear nothing t
   }
   speaker.leaves();
 });
+
+test("edits and reactions that were missed are told as what they are", async () => {
+  const [alice, bob] = await people("alice", "bob");
+  const chat = await alice.directWith(bob);
+  const { message } = await alice.posts(chat, "frist");
+  const tab = await bob.connect();
+  const path = `/api/conversations/${chat}/messages/${message.id}`;
+  const from = await away(tab, async () => {
+    await alice.call("PATCH", path, { content: "first" });
+    await alice.call("PUT", `${path}/reactions/heart`);
+    await alice.posts(chat, "second");
+  });
+  assert.equal(tab.socket.recovered, true);
+  await tab.until(() => tab.texts(chat).includes("second"), "the last of it");
+  const told = tab.log.slice(from).filter((entry) => typeof entry.args.at(-1) === "string");
+  assert.deepEqual(told.map((entry) => entry.event), ["message_edited", "reaction_updated", "new_message"]);
+  assert.deepEqual(told.map((entry) => entry.data.seq), [2, 3, 4]);
+  assert.equal(told[0].data.message.content, "first");
+  // Live they have an offset as well: nothing of it is told again.
+  await alice.call("PATCH", path, { content: "the first" });
+  await tab.sees("message_edited", (data) => data.seq === 5);
+  const again = await away(tab, async () => {});
+  assert.equal(tab.socket.recovered, true);
+  await tab.asks("get_presence", { userIds: [] });
+  assert.equal(tab.log.slice(again).some((entry) => entry.event === "message_edited"), false);
+  tab.leaves();
+});

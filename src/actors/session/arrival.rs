@@ -139,7 +139,8 @@ impl Telling {
         while after < upto {
             let changes = commands::in_time(async { Ok(store.changes(&conversation, after, PAGE).await?) }).await?;
             let Some(last) = changes.last() else {
-                return Err(ApiError::internal());
+                // Retention has removed the rest of it.
+                return Ok(());
             };
             after = last.seq();
             for change in changes.iter().take_while(|change| change.seq() <= upto) {
