@@ -2,7 +2,7 @@
 //!
 //! `cargo bench --bench search [-- MESSAGES]`: one conversation of so many messages (100,000) of eight words each, and a thousand
 //! small ones beside it; then each question 51 times: the median, and the slowest. The figures are in
-//! `docs/decisions/0005-search.md`.
+//! `docs/decisions/0007-search.md`.
 
 use std::{sync::Arc, time::Duration, time::Instant};
 
