@@ -11,10 +11,12 @@ use crate::{
 };
 
 impl<C: Ledger> Turn<'_, C> {
+    #[expect(clippy::too_many_arguments, reason = "they are the fields of one op")]
     pub(super) fn add_member(
         &mut self,
         user: UserKey,
         role: Role,
+        by_themselves: bool,
         actor: UserKey,
         note: &Content,
         at: Timestamp,
@@ -46,6 +48,9 @@ impl<C: Ledger> Turn<'_, C> {
                 at: 0,
             }
             .execute(self.connection)?;
+        }
+        if by_themselves && self.has_slow_mode()? {
+            self.resume_pace(user)?;
         }
         self.head.members += 1;
         let id = self.say(seq, actor, note, at, random)?;
