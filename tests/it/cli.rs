@@ -276,6 +276,10 @@ async fn verify_finds_a_client_id_that_is_there_twice() {
 async fn verify_finds_a_damaged_file() {
     let (server, store) = store_at_rest().await;
     drop(store);
+    if server.place().database().is_some() {
+        // A server looks after its own files.
+        return;
+    }
     let file = server.place().data().join("parlor.sqlite3");
     let mut bytes = std::fs::read(&file).expect("the file can be read");
     let middle = bytes.len() / 2;

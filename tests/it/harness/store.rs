@@ -171,7 +171,9 @@ impl Session {
     }
 
     fn both(&mut self, statement: &str) -> (usize, Vec<String>) {
-        self.statements.send(statement.to_owned()).expect("the session is open");
+        // Ids as SQLite writes them.
+        let statement = statement.replace("= x'", "= '");
+        self.statements.send(statement).expect("the session is open");
         self.touched
             .recv()
             .expect("the session is open")
