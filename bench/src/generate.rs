@@ -73,7 +73,7 @@ impl Set {
             .collect();
         // What rounding left over.
         let rest = (args.messages as u64).saturating_sub(sizes.iter().sum());
-        for size in sizes.iter_mut().cycle().take(rest as usize) {
+        for size in sizes.iter_mut().take(rest as usize) {
             *size += 1;
         }
         Self {
