@@ -67,6 +67,25 @@ pub fn serve(config: Config) -> Result<(), String> {
     Ok(())
 }
 
+/// Runs the echoes that conformance suites speak to, on the loopback interface. Blocks.
+///
+/// # Errors
+/// A sentence for the operator: why it could not start.
+#[cfg(feature = "conformance")]
+pub fn conformance(port: u16) -> Result<(), String> {
+    let address = std::net::SocketAddr::from(([127, 0, 0, 1], port));
+    let listener = TcpListener::bind(address).map_err(|error| format!("cannot listen on {address}: {error}"))?;
+    let bound = listener.local_addr().map_err(|error| error.to_string())?;
+    System::new().block_on(async {
+        let server = crate::http::socketio::conformance::listen(listener).map_err(|error| error.to_string())?;
+        let _ = writeln!(
+            std::io::stdout(),
+            "Parlor is listening on http://{bound} for conformance suites"
+        );
+        server.await.map_err(|error| error.to_string())
+    })
+}
+
 /// Every connection is an open file, and the usual soft limit is 1024.
 fn raise_open_files(connections: usize) {
     let wanted = connections as u64 + FILES_BESIDE;

@@ -14,6 +14,8 @@ pub type Count = Counter<u64, AtomicU64>;
 pub type Level = Gauge<i64, AtomicI64>;
 /// Counters told apart by one label.
 pub type CountBy = Family<[(&'static str, &'static str); 1], Count>;
+/// Figures that go up and down, told apart by one label.
+pub type LevelBy = Family<[(&'static str, &'static str); 1], Level>;
 
 /// The values of `webhook_failed`'s label `reason`.
 pub const WEBHOOK_FAILURES: [&str; 4] = ["status", "timeout", "connection", "gone"];
@@ -43,6 +45,9 @@ macro_rules! metrics {
 
 metrics! {
     sessions: Level = Level::default(), "Open sessions";
+    sessions_by_transport: LevelBy = LevelBy::default(), "Open sessions, by what they speak and over what";
+    connecting: Level = Level::default(), "Engine.IO connections that have not said yet who they are";
+    recovered: CountBy = CountBy::default(), "Socket.IO clients that came back, by whether their connection state was recovered";
     sessions_opened: Count = Count::default(), "Sessions opened since the start";
     sessions_closed: CountBy = CountBy::default(), "Sessions closed by the server, by close code";
     sessions_panicked: Count = Count::default(), "Sessions that ended by a panic";

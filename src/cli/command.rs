@@ -35,6 +35,8 @@ pub(super) fn command() -> Command {
         .subcommand(verify())
         .subcommand(config())
         .subcommand(webhook_secret());
+    #[cfg(feature = "conformance")]
+    let root = root.subcommand(super::conformance::command());
     // Shown with serve; the help of the root is about the commands.
     flags::add(root, Some(&["listen", "data_dir"]))
 }

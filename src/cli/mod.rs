@@ -2,6 +2,8 @@
 //! Called by `main` alone. Errors are one line, `parlor: …`, on stderr; stdout is for what was asked for.
 
 mod command;
+#[cfg(feature = "conformance")]
+mod conformance;
 mod flags;
 mod output;
 mod password;
@@ -67,6 +69,11 @@ fn run(matches: &ArgMatches) -> Result<u8, Failure> {
     }
     if matches.subcommand_name() == Some("webhook-secret") {
         output::print(&WebhookSecret::generate()?);
+        return Ok(0);
+    }
+    #[cfg(feature = "conformance")]
+    if let Some(("conformance", asked)) = matches.subcommand() {
+        conformance::run(asked)?;
         return Ok(0);
     }
     let config = load(matches)?;

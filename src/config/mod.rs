@@ -65,6 +65,8 @@ pub struct Config {
     pub reactions: ReactionSet,
     /// Bytes that uploads leave free on their disk.
     pub upload_reserve: u64,
+    /// Most bytes of one payload of Socket.IO's long polling.
+    pub max_payload: usize,
     /// What a scraper shows instead of an admin's token.
     pub metrics_token: Option<String>,
     /// Whom to tell what happens here.
@@ -157,6 +159,7 @@ impl std::fmt::Debug for Config {
             .field("max_connections", &self.max_connections)
             .field("reactions", &self.reactions)
             .field("upload_reserve", &self.upload_reserve)
+            .field("max_payload", &self.max_payload)
             .finish_non_exhaustive()
     }
 }

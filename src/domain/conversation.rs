@@ -76,10 +76,13 @@ impl Role {
 #[serde(rename_all = "camelCase")]
 pub struct Policies {
     /// Most members.
+    #[schema(required)]
     pub max_members: Option<u32>,
     /// How long messages are kept.
+    #[schema(required)]
     pub retention_seconds: Option<u32>,
     /// Pause between two messages of one user.
+    #[schema(required)]
     pub slow_mode_seconds: Option<u32>,
     /// Whether joining by code asks for a password.
     pub has_password: bool,
@@ -211,6 +214,7 @@ pub struct ConversationView {
     /// What it is.
     pub kind: Kind,
     /// What it is called; `null` for a direct one.
+    #[schema(required)]
     pub name: Option<String>,
     /// What a channel is found by.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -228,8 +232,10 @@ pub struct ConversationView {
     /// The position of the last change.
     pub seq: Seq,
     /// The newest message, deleted or not; `null` while there is none.
+    #[schema(required)]
     pub last_message: Option<Message>,
     /// When that was sent.
+    #[schema(required)]
     pub last_message_at: Option<Timestamp>,
     /// Messages of others after `lastReadSeq` that are neither deleted nor the system's; counted up to 10,000.
     pub unread_count: u32,
@@ -248,7 +254,7 @@ pub struct ConversationView {
 
 /// A conversation as all of its members see it alike: a part of [`ConversationView`], in the same words. What is only one
 /// member's (their role, what they have read) is not here, so that it is written once however many are told.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SharedView {
     /// Its name for clients.
@@ -256,6 +262,7 @@ pub struct SharedView {
     /// What it is.
     pub kind: Kind,
     /// What it is called.
+    #[schema(required)]
     pub name: Option<String>,
     /// What a channel is found by.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -288,6 +295,7 @@ pub struct ChannelView {
     /// Whether joining asks for a password.
     pub has_password: bool,
     /// When the newest message was sent; `null` while there was none.
+    #[schema(required)]
     pub last_message_at: Option<Timestamp>,
     /// When it was made.
     pub created_at: Timestamp,

@@ -116,7 +116,10 @@ impl PartialSchema for Content {
     fn schema() -> openapi::RefOr<openapi::schema::Schema> {
         openapi::OneOfBuilder::new()
             .item(openapi::ObjectBuilder::new().schema_type(openapi::schema::Type::String))
-            .item(openapi::ObjectBuilder::new())
+            .item(
+                openapi::ObjectBuilder::new()
+                    .additional_properties(Some(openapi::schema::AdditionalProperties::FreeForm(true))),
+            )
             .description(Some("text: the words; image: its URL; drawing and system: an object"))
             .into()
     }
@@ -180,6 +183,7 @@ pub struct Quote {
     /// Who wrote it.
     pub sender: Arc<User>,
     /// The beginning of a text (at most [`limits::QUOTE_CHARS`] code points) or the URL of an image; `None` for the others.
+    #[schema(required)]
     pub preview: Option<String>,
 }
 
@@ -217,15 +221,19 @@ pub struct Message {
     #[serde(rename = "type")]
     pub kind: MessageType,
     /// `None` once deleted.
+    #[schema(required)]
     pub content: Option<Content>,
     /// Who wrote it; for a system message, who did what it says.
     pub sender: Arc<User>,
     /// What its sender's client called it.
+    #[schema(required)]
     pub client_id: Option<ClientId>,
     /// The message it answers.
+    #[schema(required)]
     pub reply_to_id: Option<MessageId>,
     /// What that one says, in its form of the moment; `None` when there is nothing to quote: this is no answer, this or that
     /// one is deleted, or retention removed it. A client that learns of a newer form of a message changes its quotes with it.
+    #[schema(required)]
     pub reply_to: Option<Box<Quote>>,
     /// The members whose names it calls with `@name`, in the order of the text; none once deleted.
     pub mentions: Vec<UserId>,
@@ -234,8 +242,10 @@ pub struct Message {
     /// When its room took it in.
     pub created_at: Timestamp,
     /// When it was last edited.
+    #[schema(required)]
     pub edited_at: Option<Timestamp>,
     /// When it was deleted.
+    #[schema(required)]
     pub deleted_at: Option<Timestamp>,
 }
 

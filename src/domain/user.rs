@@ -20,5 +20,6 @@ pub struct User {
     /// What to show.
     pub display_name: String,
     /// A picture, if there is one.
+    #[schema(required)]
     pub avatar_url: Option<String>,
 }

@@ -81,7 +81,9 @@ pub fn guarded(route: Route, access: Access) -> Route {
 async fn admit(access: Access, request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse, Error> {
     let asked = request.request().clone();
     // One deadline for all of it, the token's look-up and the body's arrival too: the contract promises an answer.
-    let answer = commands::within(access.within(), answer(access, request, next)).await;
+    // On its own feet: a client that goes away meanwhile does not stop what it began half-way.
+    let work = actix_rt::spawn(commands::within(access.within(), answer(access, request, next)));
+    let answer = work.await.unwrap_or_else(|_| Err(ApiError::internal()));
     Ok(match answer {
         Ok(Ok(response)) => response,
         Ok(Err(error)) => ServiceResponse::from_err(error, asked),

@@ -22,6 +22,7 @@ use crate::{
         Node,
         relay::{ConnectedSession, Disconnect, ListSessions},
         room::{RoomFigures, RoomStats},
+        session::Transport,
     },
     domain::SessionId,
     metrics::{Metrics, WEBHOOK_FAILURES},
@@ -100,10 +101,24 @@ pub struct NodeFigures {
     busiest_rooms: Vec<RoomFigures>,
 }
 
-/// Open sessions by what they speak.
+/// Open sessions by what they speak, and over what.
 #[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 struct SessionFigures {
     websocket: i64,
+    socketio_websocket: i64,
+    socketio_polling: i64,
+}
+
+impl SessionFigures {
+    fn of(metrics: &Metrics) -> Self {
+        let open = |transport: Transport| metrics.sessions_by_transport.get_or_create(&transport.label()).get();
+        Self {
+            websocket: open(Transport::WebSocket),
+            socketio_websocket: open(Transport::SocketIoWebSocket),
+            socketio_polling: open(Transport::SocketIoPolling),
+        }
+    }
 }
 
 /// Transactions of the log since the start.
@@ -142,6 +157,7 @@ struct PoolFigures {
 #[serde(rename_all = "camelCase")]
 struct MemoryFigures {
     /// `null` where the system does not say.
+    #[schema(required)]
     rss_bytes: Option<u64>,
 }
 
@@ -197,9 +213,7 @@ pub async fn show_metrics(
         node_id: node.id.clone(),
         uptime_seconds: node.clock.now().since(node.started_at) / 1000,
         draining: state.draining(),
-        sessions: SessionFigures {
-            websocket: metrics.sessions.get(),
-        },
+        sessions: SessionFigures::of(metrics),
         users_online: metrics.users_online.get(),
         active_rooms: metrics.rooms.get(),
         messages: metrics.messages.get(),

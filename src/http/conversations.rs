@@ -44,6 +44,7 @@ pub struct ConversationList {
     /// Newest activity first.
     conversations: Vec<ConversationView>,
     /// Asks for the next page; `null` on the last one.
+    #[schema(required)]
     next_cursor: Option<String>,
 }
 

@@ -44,6 +44,7 @@ pub struct ChannelList {
     /// By slug.
     channels: Vec<ChannelView>,
     /// Asks for the next page; `null` on the last one.
+    #[schema(required)]
     next_cursor: Option<String>,
 }
 

@@ -3,6 +3,7 @@
 
 pub mod access;
 mod admin;
+pub mod asyncapi;
 mod auth;
 mod conversations;
 mod cursor;
@@ -22,6 +23,7 @@ pub mod routes;
 mod search;
 pub mod server;
 mod settings;
+pub mod socketio;
 pub mod state;
 #[cfg(test)]
 mod tests;

@@ -12,7 +12,7 @@ use prometheus_client::encoding::text;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{State, openapi};
+use super::{State, asyncapi, openapi};
 use crate::protocol::ApiError;
 
 /// How long the database may take to say that it is there.
@@ -99,4 +99,14 @@ pub async fn show_openapi() -> HttpResponse {
     HttpResponse::Ok()
         .content_type(ContentType::json())
         .body(openapi::json())
+}
+
+/// The events
+///
+/// What is said over `/ws`: requests, answers, events.
+#[utoipa::path(get, path = "/api/asyncapi.json", responses((status = 200, description = "AsyncAPI 3.0", body = Object)))]
+pub async fn show_asyncapi() -> HttpResponse {
+    HttpResponse::Ok()
+        .content_type(ContentType::json())
+        .body(asyncapi::json())
 }

@@ -1,6 +1,8 @@
 //! Every route, each once: its method, its path, its handler, who may call it and how fast. The app that `server` runs per
 //! worker, the list that tests read and the paths of the OpenAPI document all come from this table. Decides nothing itself.
 
+use std::rc::Rc;
+
 use Access::{Admin, Open, Scraper, User};
 use Pace::{Event, Free, Message, Upload};
 use actix_web::{
@@ -21,7 +23,7 @@ use super::{
     figures::Meter,
     members, messages,
     observe::{Observer, cors, observe},
-    operators, presence, reactions, receipts, search, settings, uploads, users, web as page,
+    operators, presence, reactions, receipts, search, settings, socketio, uploads, users, web as page,
 };
 
 /// A route, as tests and the OpenAPI document read it.
@@ -130,6 +132,7 @@ routes! {
     "/api/admin/sessions/{id}" { DELETE admin::disconnect_session Admin(Free); }
     "/api/admin/metrics" { GET admin::show_metrics Admin(Free); }
     "/api/openapi.json" { GET operators::show_openapi Open; }
+    "/api/asyncapi.json" { GET operators::show_asyncapi Open; }
     "/metrics" { GET operators::show_prometheus Scraper; }
     "/healthz" { GET operators::show_health Open; }
     "/readyz" { GET operators::show_readiness Open; }
@@ -143,6 +146,7 @@ routes! {
 /// The REST side, to be made once per worker and, where there is a tokio runtime, inside of it.
 pub fn app(
     state: web::Data<State>,
+    socketio: Rc<socketio::Host>,
 ) -> App<
     impl ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse<BoxBody>, Error = Error, InitError = ()>,
 > {
@@ -154,6 +158,8 @@ pub fn app(
         .app_data(state.clone())
         .configure(configure_extractors)
         .configure(configure)
+        .app_data(web::ThinData(socketio))
+        .service(web::resource(socketio::PATHS.to_vec()).route(web::route().to(socketio::handle)))
         .default_service(web::to(no_such_path))
         .wrap(cors(state))
         .wrap(from_fn(observe))

@@ -7,6 +7,7 @@ use std::sync::{
 
 use prometheus_client::registry::Registry;
 
+use super::socketio;
 use crate::{
     actors::Node,
     auth::{AllowedOrigins, Passwords, Revoked, Tokens},
@@ -32,6 +33,8 @@ pub struct State {
     pub config: Config,
     /// Every figure.
     pub registry: Registry,
+    /// Where Engine.IO sessions that poll are found.
+    pub socketio: Arc<socketio::Registry>,
     draining: AtomicBool,
 }
 
@@ -56,6 +59,7 @@ impl State {
             origins,
             config,
             registry,
+            socketio: Arc::default(),
             draining: AtomicBool::new(false),
         }
     }

@@ -5,9 +5,13 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
 
 use super::ApiError;
-use crate::domain::{Content, ConversationId, Invalid, MessageId, Seq, UserId, limits, message::Draft};
+use crate::domain::{
+    ConversationId, Invalid, MessageId, Seq, UserId, limits,
+    message::{Content, Draft, MessageType},
+};
 
 /// A parsed request of a client.
 #[derive(Debug, Clone, PartialEq)]
@@ -66,7 +70,7 @@ pub enum ReadUpTo {
 }
 
 /// Up to where a client has seen a conversation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Cursor {
     /// Which.
@@ -92,79 +96,94 @@ pub const NAMES: &[&str] = &[
     "authenticate",
 ];
 
-#[derive(Deserialize)]
+/// Which conversation.
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct InConversation {
+pub(crate) struct InConversation {
     conversation_id: ConversationId,
 }
 
-#[derive(Deserialize)]
+/// Which conversation, and from where on.
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct JoinData {
+pub(crate) struct JoinData {
     conversation_id: ConversationId,
     after: Option<Seq>,
 }
 
-#[derive(Deserialize)]
+/// What to send, and where.
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct SendData<'a> {
+pub(crate) struct SendData<'a> {
     conversation_id: ConversationId,
     #[serde(rename = "type", borrow)]
+    #[schema(rename = "type", value_type = Option<MessageType>)]
     kind: Option<Cow<'a, str>>,
     #[serde(borrow)]
+    #[schema(value_type = Content)]
     content: &'a RawValue,
     #[serde(borrow)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 64)]
     client_id: Option<Cow<'a, str>>,
     #[serde(borrow)]
+    #[schema(value_type = Option<MessageId>)]
     reply_to_id: Option<Cow<'a, str>>,
 }
 
-#[derive(Deserialize)]
+/// Which message.
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct MessageData {
+pub(crate) struct MessageData {
     conversation_id: ConversationId,
     message_id: MessageId,
 }
 
-#[derive(Deserialize)]
+/// Which message, and what it says from now on.
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct EditData<'a> {
+pub(crate) struct EditData<'a> {
     conversation_id: ConversationId,
     message_id: MessageId,
     #[serde(borrow)]
+    #[schema(value_type = String, min_length = 1)]
     content: &'a RawValue,
 }
 
-#[derive(Deserialize)]
+/// Which message, and which emoji.
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct ReactionData {
+pub(crate) struct ReactionData {
     conversation_id: ConversationId,
     message_id: MessageId,
     emoji: String,
 }
 
-#[derive(Deserialize)]
+/// Up to where: one of both.
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct ReadData {
+pub(crate) struct ReadData {
     conversation_id: ConversationId,
     message_id: Option<MessageId>,
     seq: Option<Seq>,
 }
 
-#[derive(Deserialize)]
+/// About whom.
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct PresenceData {
+pub(crate) struct PresenceData {
     user_ids: Vec<UserId>,
 }
 
-#[derive(Deserialize)]
-struct SyncData {
+/// From where on, and how much at once.
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct SyncData {
     cursors: Vec<Cursor>,
     limit: Option<usize>,
 }
 
-#[derive(Deserialize)]
-struct AuthenticateData {
+/// The new token.
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct AuthenticateData {
     token: String,
 }
 

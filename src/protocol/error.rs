@@ -1,14 +1,14 @@
 //! Error codes: name, HTTP status, whether to retry, meaning; each once. Part of the public contract.
 
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::{PartialSchema, ToSchema, openapi};
 
 use crate::domain::Invalid;
 
 macro_rules! error_codes {
     ($($(#[$doc:meta])* $name:ident = $wire:literal, $status:literal, $retryable:literal;)*) => {
         /// What went wrong, for programs.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, ToSchema)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
         pub enum ErrorCode {
             $($(#[$doc])* #[serde(rename = $wire)] $name,)*
         }
@@ -65,6 +65,19 @@ error_codes! {
     /// The outcome may be unknown: repeat it with the same `clientId`.
     Unavailable = "UNAVAILABLE", 503, true;
 }
+
+// The derive cannot see the names that the macro puts in.
+impl PartialSchema for ErrorCode {
+    fn schema() -> openapi::RefOr<openapi::schema::Schema> {
+        openapi::ObjectBuilder::new()
+            .schema_type(openapi::schema::Type::String)
+            .enum_values(Some(Self::ALL.iter().map(|code| code.as_str())))
+            .description(Some("What went wrong, for programs."))
+            .into()
+    }
+}
+
+impl ToSchema for ErrorCode {}
 
 /// A refusal on its way to a client: the code and a sentence for people. Holds no secret and nobody's content.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, ToSchema)]

@@ -2,6 +2,7 @@
 //! encoded once by `envelope`, then handed on as bytes.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::ErrorCode;
 use crate::domain::{
@@ -11,7 +12,7 @@ use crate::domain::{
 };
 
 /// An event on its way to clients: `{"event": name, "data": …}`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(
     tag = "event",
     content = "data",
@@ -129,7 +130,7 @@ pub enum Event<'a> {
 }
 
 /// Why a conversation is no longer a user's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum RemovalReason {
     /// They left.
@@ -141,7 +142,7 @@ pub enum RemovalReason {
 }
 
 /// The bounds that a client should know, in `ready`.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Limits {
     /// Largest frame, in bytes.

@@ -1,4 +1,4 @@
-//! Any interleaving of sends, edits, deletes, reactions, reads, settings and reconnects, with the server killed in between,
+//! Any interleaving of sends, edits, deletes, reactions, reads, retention and reconnects, with the server killed in between,
 //! leaves what every device holds equal to what a fresh one loads, and every count equal to what the messages say. The same
 //! run again: `PARLOR_TEST_SEED=…` with the seed that a failure prints; more of them: `PARLOR_TEST_SEEDS=…`.
 
@@ -27,7 +27,7 @@ fn acts(device: &Device, chat: &Chat, everybody: &[Person], rng: &mut StdRng) {
             for (key, value) in extra.as_object().expect("an object") {
                 data[key] = value.clone();
             }
-            device.tab.begins(event, data);
+            device.does(event, data);
         }
     };
     let said = says(everybody, rng);
@@ -40,7 +40,7 @@ fn acts(device: &Device, chat: &Chat, everybody: &[Person], rng: &mut StdRng) {
             {
                 data["replyToId"] = json!(id);
             }
-            device.tab.begins("send_message", data);
+            device.does("send_message", data);
         }
         40..58 => on("edit_message", json!({"content": said}), device.known(chat, mine), rng),
         58..66 => on("delete_message", json!({}), device.known(chat, mine), rng),
@@ -58,7 +58,7 @@ fn acts(device: &Device, chat: &Chat, everybody: &[Person], rng: &mut StdRng) {
         ),
         92..99 => on("mark_read", json!({}), device.known(chat, |_| true), rng),
         _ => {
-            device.tab.begins(
+            device.does(
                 "send_message",
                 json!({"conversationId": chat.id, "content": "x".repeat(2000)}),
             );
@@ -71,6 +71,34 @@ fn says(everybody: &[Person], rng: &mut StdRng) -> String {
     match pick(rng, everybody) {
         Some(person) if number % 4 == 0 => format!("@{} look: {number}", person.name),
         _ => format!("said {number}"),
+    }
+}
+
+/// An hour goes by for the first third of what the conversation says; the last number of it.
+async fn ages(server: &Server, who: &Person, chat: &Chat) -> u64 {
+    let upto = who.seq_of(chat).await / 3;
+    let id = chat.id.replace('-', "");
+    Store::open(&server.place().data()).changes(&format!(
+        "UPDATE messages SET created_at = created_at - 3600000 WHERE position & 4294967295 <= {upto}
+         AND position >> 32 = (SELECT key FROM conversations WHERE id = x'{id}')"
+    ));
+    upto
+}
+
+/// Waits until retention has taken what is past its time.
+async fn is_taken(who: &Person, chat: &Chat, aged: u64) {
+    let tab = who.connect().await;
+    loop {
+        let first = who
+            .history(chat)
+            .await
+            .first()
+            .map_or(u64::MAX, |first| number(&first["seq"]));
+        if first > aged {
+            return;
+        }
+        let of = |data: &Value| data["conversationId"] == chat.id.as_str();
+        tab.sees("messages_expired", of).await;
     }
 }
 
@@ -110,6 +138,27 @@ async fn counts_agree(people: &[Person], chat: &Chat) {
     }
 }
 
+/// Waits until everybody has everything, and nothing more comes: what a cut connection had under way is decided then too.
+async fn all_quiet(who: &Person, chats: &[Chat], devices: &mut [Device]) {
+    loop {
+        let mut heads = BTreeMap::new();
+        for chat in chats {
+            heads.insert(chat.id.clone(), who.seq_of(chat).await);
+        }
+        for device in devices.iter_mut() {
+            device.settles().await;
+            device.catches_up(&heads).await;
+        }
+        let mut same = true;
+        for chat in chats {
+            same &= heads[&chat.id] == who.seq_of(chat).await;
+        }
+        if same {
+            return;
+        }
+    }
+}
+
 async fn run(seed: u64) {
     println!("PARLOR_TEST_SEED={seed}");
     let mut rng = StdRng::seed_from_u64(seed);
@@ -119,10 +168,13 @@ async fn run(seed: u64) {
         people.push(server.user(name).await);
     }
     let others: Vec<&Person> = people[1..].iter().collect();
-    let chats = [
-        people[0].group("all", &others).await,
-        people[0].direct_with(&people[1]).await,
-    ];
+    let all = people[0].group("all", &others).await;
+    people[0]
+        .patch(&all.path(""), json!({"retentionSeconds": 60}))
+        .await
+        .ok(200);
+    let mut aged = 0;
+    let chats = [all, people[0].direct_with(&people[1]).await];
     let mut devices = Vec::new();
     for (number, person) in people.iter().enumerate() {
         let own = if number < 2 { &chats[..] } else { &chats[..1] };
@@ -144,6 +196,9 @@ async fn run(seed: u64) {
                 device.reconnects().await;
             }
         }
+        if round % 15 == 14 {
+            aged = ages(&server, &people[0], &chats[0]).await;
+        }
         if round == 30 {
             server.kill().await;
             server.restart().await;
@@ -153,18 +208,12 @@ async fn run(seed: u64) {
         } else {
             // Not everybody is ahead of everybody else for ever.
             let device = rng.random_range(0..devices.len());
-            devices[device].tab.catches_up().await;
+            devices[device].settles().await;
         }
     }
-    for device in &devices {
-        device.tab.catches_up().await;
-    }
-    let mut heads = BTreeMap::new();
-    for chat in &chats {
-        heads.insert(chat.id.clone(), people[0].seq_of(chat).await);
-    }
+    is_taken(&people[0], &chats[0], aged).await;
+    all_quiet(&people[0], &chats, &mut devices).await;
     for device in &mut devices {
-        device.catches_up(&heads).await;
         for error in &device.refused {
             let code = error["code"].as_str().expect("a code");
             assert!(REFUSALS.contains(&code), "{} was told {error}", device.person.name);

@@ -53,7 +53,7 @@ const KEPT_TO: &[(&str, &[&str])] = &[
     ("ureq", &["auth", "webhooks"]),
     ("hmac", &["webhooks"]),
     ("sha2", &["webhooks"]),
-    ("base64", &["webhooks", "config"]),
+    ("base64", &["webhooks", "config", "protocol", "http"]),
     ("unicode_normalization", &["domain"]),
     ("clap", &["cli"]),
     ("toml", &["config"]),

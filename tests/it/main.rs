@@ -6,6 +6,7 @@
 mod harness;
 
 mod acting;
+mod asyncapi;
 mod auth;
 mod channels;
 mod checker;
@@ -46,6 +47,7 @@ mod settings;
 mod sim;
 mod slow;
 mod slowmode;
+mod socketio;
 mod swarm;
 mod sync;
 mod typing;

@@ -229,6 +229,7 @@ pub static ROUTES: &[Route] = &[
     route("GET", "/healthz", "", "", public("200")),
     route("GET", "/readyz", "", "", public("200")),
     route("GET", "/api/openapi.json", "", "", public("200")),
+    route("GET", "/api/asyncapi.json", "", "", public("200")),
     // The upgrade itself: a plain GET of an authenticated user is no WebSocket handshake.
 ];
 

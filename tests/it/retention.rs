@@ -74,7 +74,7 @@ async fn what_is_past_its_time_is_gone_and_everybody_is_told() {
     let again = alice.posts_as(&chat, "c-2", "something else").await.ok(201);
     assert_eq!(again["message"]["seq"], 4);
     let read = bob.post(&chat.path("/read"), json!({"seq": 1})).await.ok(200);
-    assert_eq!(read, json!({"lastReadSeq": 1, "unreadCount": 2}));
+    assert_eq!(read, json!({"lastReadSeq": 1, "unreadCount": 2, "mentionCount": 0}));
 }
 
 #[tokio::test]

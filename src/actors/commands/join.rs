@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// The answer to `join_conversation`.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Joined {
     /// The conversation as the caller sees it.
@@ -119,7 +119,7 @@ pub async fn leave_conversation(node: &Arc<Node>, caller: &Caller, id: Conversat
 }
 
 /// The answer to `leave_conversation`: nothing to say.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 pub struct Left {}
 
 /// The members of a conversation, and who of them is online.

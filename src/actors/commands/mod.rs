@@ -33,7 +33,7 @@ pub use conversations::{
     CreateRequest, FoundOrCreated, conversation_details, create_conversation, find_or_create_direct, list_conversations,
 };
 pub use entry::{join_by_code, join_by_id, list_channels, new_invite_code, take_invite_code};
-pub use join::{Joined, MemberView, join_conversation, leave_conversation, list_members};
+pub use join::{Joined, Left, MemberView, join_conversation, leave_conversation, list_members};
 pub use members::{add_member, leave_for_good, remove_member, set_role};
 pub use messages::{
     HistoryRequest, ReadState, Sent, announce, delete_message, edit_message, history, mark_read, react, receipts,

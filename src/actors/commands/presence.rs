@@ -27,6 +27,7 @@ pub struct PresenceView {
     /// Whether they have a session.
     pub online: bool,
     /// When their last session closed, while they have none.
+    #[schema(required)]
     pub last_seen_at: Option<Timestamp>,
 }
 

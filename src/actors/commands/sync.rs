@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{Caller, require_member};
 use crate::{
@@ -20,7 +21,7 @@ const MESSAGES_AN_ANSWER: usize = 2000;
 const BYTES_AN_ANSWER: usize = limits::PAGE_BYTES;
 
 /// The answer to `sync`.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Synced {
     /// The id of the store's history: cursors of another one are void.
     pub epoch: String,
@@ -29,7 +30,7 @@ pub struct Synced {
 }
 
 /// One conversation's part of the answer.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(untagged, rename_all_fields = "camelCase")]
 pub enum SyncedConversation {
     /// What changed.

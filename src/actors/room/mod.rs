@@ -35,6 +35,8 @@ pub use retention::Expire;
 pub use stats::{RoomFigures, RoomStats};
 pub use submit::{Request, Submit};
 
+pub(super) use self::recover::write_change;
+
 /// Requests that may wait in front of a room; one more is refused with `RATE_LIMITED`.
 const MAILBOX: usize = 1 << 13;
 

@@ -10,8 +10,12 @@ use super::{Room, State, TICK, attach, commit::again, seats::Seats, settings::an
 use crate::{
     actors::relay::{Attached, Grant},
     db::{Change, ConversationAppend, RoomState},
-    domain::{Conversation, MessageType, Seq, UserKey},
-    protocol::{Event, envelope, event::RemovalReason},
+    domain::{Conversation, ConversationId, MessageType, Seq, UserKey},
+    protocol::{
+        Event,
+        envelope::{self, BatchWriter},
+        event::RemovalReason,
+    },
 };
 
 /// Changes read at once.
@@ -122,35 +126,7 @@ impl Room {
 
     fn tell_again(&mut self, changes: Vec<Change>) {
         for change in changes {
-            match &change {
-                Change::Sent(message) => {
-                    self.writer.message(message);
-                    self.writer.new_message();
-                }
-                Change::Deleted { seq, message, at, by } => self.writer.event(&Event::MessageDeleted {
-                    conversation_id: self.id,
-                    seq: *seq,
-                    message_id: *message,
-                    deleted_at: *at,
-                    deleted_by: by,
-                }),
-                Change::Edited { seq, message } => self.writer.event(&Event::MessageEdited {
-                    conversation_id: self.id,
-                    seq: *seq,
-                    message,
-                }),
-                Change::Reacted {
-                    seq,
-                    message,
-                    reactions,
-                    ..
-                } => self.writer.event(&Event::ReactionUpdated {
-                    conversation_id: self.id,
-                    seq: *seq,
-                    message_id: *message,
-                    reactions,
-                }),
-            }
+            write_change(&mut self.writer, self.id, &change);
             let events = self.writer.take();
             for relay in self.node.relays.listening(self.id) {
                 self.node
@@ -213,6 +189,39 @@ impl Room {
                 }
             }
         }));
+    }
+}
+
+/// Writes a change as the event that tells it. Also for a client that comes back and missed it (`session::arrival`).
+pub(in crate::actors) fn write_change(writer: &mut BatchWriter, id: ConversationId, change: &Change) {
+    match change {
+        Change::Sent(message) => {
+            writer.message(message);
+            writer.new_message();
+        }
+        Change::Deleted { seq, message, at, by } => writer.event(&Event::MessageDeleted {
+            conversation_id: id,
+            seq: *seq,
+            message_id: *message,
+            deleted_at: *at,
+            deleted_by: by,
+        }),
+        Change::Edited { seq, message } => writer.event(&Event::MessageEdited {
+            conversation_id: id,
+            seq: *seq,
+            message,
+        }),
+        Change::Reacted {
+            seq,
+            message,
+            reactions,
+            ..
+        } => writer.event(&Event::ReactionUpdated {
+            conversation_id: id,
+            seq: *seq,
+            message_id: *message,
+            reactions,
+        }),
     }
 }
 

@@ -3,8 +3,10 @@
 //!
 //! Nothing here sleeps: one waits for a thing to be seen, with a deadline that ends in a failure showing the log.
 
+mod described;
 mod http;
 mod log;
+pub mod packets;
 mod person;
 mod picture;
 mod place;
@@ -20,6 +22,7 @@ use std::time::Duration;
 
 pub use http::{Answer, Call};
 pub use log::{Log, What};
+pub use packets::arguments;
 pub use person::{Chat, Person, chat};
 pub use picture::{Part, form, picture, png, png_chunk, png_of};
 pub use place::Place;

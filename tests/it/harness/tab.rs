@@ -1,8 +1,9 @@
 //! A tab: one WebSocket connection of a person, by a foreign implementation (tokio-tungstenite), with its log.
 
 use std::{
+    collections::HashMap,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicI64, Ordering},
     },
     time::Instant,
@@ -17,7 +18,7 @@ use tokio_tungstenite::{
 };
 
 use super::{
-    Answer, DEADLINE, Log, What,
+    Answer, DEADLINE, Log, What, described,
     http::{Realm, is_retryable},
     person::Chat,
 };
@@ -125,13 +126,19 @@ impl Dial {
     }
 }
 
-/// An open connection. Dropping it cuts the connection without a close frame, as a lost network would.
+/// The requests that asked for an answer: event and frame.
+type Asked = Mutex<HashMap<i64, (String, Value)>>;
+
+/// An open connection. Every frame on it must be as the server's description says; when one was not, dropping the tab fails. Dropping
+/// it cuts the connection without a close frame, as a lost network would.
 pub struct Tab {
     pub log: Arc<Log>,
     /// The data of `ready`.
     pub ready: Value,
     outgoing: mpsc::UnboundedSender<Message>,
     next_id: AtomicI64,
+    /// Requests by number: what their answers are to be held against.
+    asked: Arc<Asked>,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -140,12 +147,20 @@ impl Drop for Tab {
         for task in &self.tasks {
             task.abort();
         }
+        let strange = self.log.all(|what| match what {
+            What::Strange(frame) => Some(frame.clone()),
+            _ => None,
+        });
+        if !std::thread::panicking() {
+            assert!(strange.is_empty(), "frames that are not as described: {strange:#?}");
+        }
     }
 }
 
 impl Tab {
     fn over(socket: WebSocketStream<TcpStream>, who: &str) -> Tab {
         let log = Arc::new(Log::new(who));
+        let asked = Arc::new(Asked::default());
         let (mut sink, mut stream) = socket.split();
         let (outgoing, mut queue) = mpsc::unbounded_channel();
         let writer = tokio::spawn(async move {
@@ -157,11 +172,11 @@ impl Tab {
             }
         });
         let reader = tokio::spawn({
-            let log = Arc::clone(&log);
+            let (log, asked) = (Arc::clone(&log), Arc::clone(&asked));
             async move {
                 loop {
                     match stream.next().await {
-                        Some(Ok(message)) => log.add(read(message)),
+                        Some(Ok(message)) => log.add(as_described(read(message), &asked)),
                         Some(Err(error)) => break log.add(What::Gone(error.to_string())),
                         None => break log.add(What::Gone("end of the stream".to_owned())),
                     }
@@ -173,6 +188,7 @@ impl Tab {
             ready: Value::Null,
             outgoing,
             next_id: AtomicI64::new(1),
+            asked,
             tasks: vec![writer, reader],
         }
     }
@@ -205,7 +221,11 @@ impl Tab {
     /// An event that asks for an answer, without waiting for it: `answer` does.
     pub fn begins(&self, event: &str, data: Value) -> i64 {
         let id = self.next_id.fetch_add(1, Ordering::SeqCst);
-        self.sends_frame(json!({"event": event, "id": id, "data": data}).to_string());
+        let frame = json!({"event": event, "id": id, "data": data});
+        let mut asked = self.asked.lock().expect("not poisoned");
+        asked.insert(id, (event.to_owned(), frame.clone()));
+        drop(asked);
+        self.sends_frame(frame.to_string());
         id
     }
 
@@ -332,14 +352,45 @@ impl Tab {
 /// The events that take a `seq`.
 pub const DURABLE: [&str; 4] = ["new_message", "message_edited", "message_deleted", "reaction_updated"];
 
-/// What a frame of the server says.
+/// What a frame of the server says. An event that is not as described is strange.
 pub fn read(message: Message) -> What {
     match message {
-        Message::Text(text) => read_envelope(&text),
+        Message::Text(text) => match read_envelope(&text) {
+            What::Event { name, data } => {
+                let frame = json!({"event": name, "data": data});
+                match described::check(&name, &frame) {
+                    Ok(()) => What::Event { name, data },
+                    Err(why) => What::Strange(why),
+                }
+            }
+            other => other,
+        },
         Message::Ping(_) => What::Ping,
         Message::Pong(_) => What::Pong,
         Message::Close(frame) => What::Closed(frame.map(|frame| frame.code.into())),
         other => What::Strange(format!("{other:?}")),
+    }
+}
+
+/// An answer is held against the request that it answers. A request that was granted was one as described; one that was refused
+/// may have been anything.
+fn as_described(what: What, asked: &Asked) -> What {
+    let What::Answer { id, result } = &what else {
+        return what;
+    };
+    let Some((event, request)) = asked.lock().expect("not poisoned").remove(id) else {
+        return what; // sent by hand
+    };
+    let checked = match result {
+        Ok(data) => {
+            let answer = json!({"ack": id, "ok": true, "data": data});
+            described::check(&event, &request).and_then(|()| described::check(&format!("{event}.answer"), &answer))
+        }
+        Err(error) => described::check("refusal", &json!({"ack": id, "ok": false, "error": error})),
+    };
+    match checked {
+        Ok(()) => what,
+        Err(why) => What::Strange(why),
     }
 }
 

@@ -3,7 +3,7 @@
 
 mod view;
 
-use std::collections::BTreeMap;
+use std::{cell::Cell, collections::BTreeMap};
 
 use serde_json::{Value, json};
 
@@ -26,6 +26,8 @@ pub struct Device {
     syncing: Option<i64>,
     /// What came live while it is.
     held_back: Vec<(String, Value)>,
+    /// What it did that is not answered yet.
+    under_way: Cell<usize>,
     /// Refusals, with what was refused unknown: whoever lost a race is told so.
     pub refused: Vec<Value>,
 }
@@ -39,6 +41,7 @@ impl Device {
             read: 0,
             syncing: None,
             held_back: Vec::new(),
+            under_way: Cell::new(0),
             refused: Vec::new(),
         };
         device.syncs();
@@ -51,7 +54,14 @@ impl Device {
         self.read = 0;
         self.syncing = None;
         self.held_back.clear();
+        self.under_way.set(0);
         self.syncs();
+    }
+
+    /// Does something, without waiting for what comes of it.
+    pub fn does(&self, event: &str, data: Value) {
+        self.tab.begins(event, data);
+        self.under_way.set(self.under_way.get() + 1);
     }
 
     fn syncs(&mut self) {
@@ -67,7 +77,10 @@ impl Device {
             match what {
                 What::Event { name, data } => self.hears(&name, data),
                 What::Answer { id, result } if self.syncing == Some(id) => self.is_synced(result),
-                What::Answer { result: Err(error), .. } => self.refused.push(error),
+                What::Answer { result, .. } => {
+                    self.under_way.set(self.under_way.get() - 1);
+                    self.refused.extend(result.err());
+                }
                 What::Strange(frame) => panic!("{} got a strange frame: {frame}", self.person.name),
                 _ => {}
             }
@@ -119,11 +132,20 @@ impl Device {
         }
     }
 
+    /// Reads on until everything that it did is answered.
+    pub async fn settles(&mut self) {
+        self.reads();
+        while self.under_way.get() > 0 {
+            self.tab.log.grows_beyond(self.read).await;
+            self.reads();
+        }
+    }
+
     /// Reads on until it stands at these positions.
     pub async fn catches_up(&mut self, heads: &BTreeMap<String, u64>) {
         loop {
             self.reads();
-            let there = |(id, view): (&String, &View)| heads.get(id) == Some(&view.cursor);
+            let there = |(id, view): (&String, &View)| heads.get(id).is_some_and(|head| view.cursor >= *head);
             if self.syncing.is_none() && self.views.iter().all(there) {
                 return;
             }

@@ -72,17 +72,12 @@ impl View {
         Took::Yes
     }
 
-    /// Retention removed everything up to here.
+    /// Retention removed everything up to here: what stands there is not quoted any more either.
     pub fn expires(&mut self, upto: u64) {
         self.expired = self.expired.max(upto);
-        let gone: Vec<Value> = self
-            .messages
-            .range(..=self.expired)
-            .map(|(_, m)| m["id"].clone())
-            .collect();
         self.messages = self.messages.split_off(&(self.expired + 1));
         for message in self.messages.values_mut() {
-            if gone.contains(&message["replyToId"]) {
+            if message["replyTo"]["seq"].as_u64().is_some_and(|seq| seq <= upto) {
                 message["replyTo"] = Value::Null;
             }
         }
@@ -115,6 +110,12 @@ impl View {
         let seq = number(&message["seq"]);
         if seq <= self.expired {
             return;
+        }
+        if message["replyTo"]["seq"]
+            .as_u64()
+            .is_some_and(|seq| seq <= self.expired)
+        {
+            message["replyTo"] = Value::Null;
         }
         // What is held decides about a quote: a page may be older than it.
         if message["deletedAt"].is_null()

@@ -9,7 +9,7 @@ use indexmap::IndexMap;
 use parlor::{
     actors::{
         commands::{self, Caller},
-        session::{self, Incoming},
+        session::{self, Carriage, Incoming, Transport},
     },
     auth::Identity,
     domain::{ConversationId, User},
@@ -139,6 +139,8 @@ impl Device {
             },
             source: Box::new(socket.clone()),
             wire: Box::new(socket.clone()),
+            carriage: Rc::new(Carriage::new(Transport::WebSocket)),
+            arrival: None,
         };
         session::start(&self.world.node, &self.world.locals[self.worker], incoming);
         self.socket = Some(socket);
