@@ -35,7 +35,7 @@ async fn the_page_is_the_same_at_its_addresses_and_for_everybody() {
     for path in PAGES {
         for answer in [
             server.call("GET", path).send().await,
-            alice.get(path).send().await,
+            alice.get(path).await,
             server.call("GET", path).bearer("not a token").send().await,
         ] {
             assert_eq!((answer.status, &answer.text), (status, &first.text), "{path}");

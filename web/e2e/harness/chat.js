@@ -24,10 +24,11 @@ export class Chat {
     return this.page.locator(`[data-testid="message"][data-type="${type}"]`);
   }
 
-  /** Types it, and sends it with Enter. Returns when the page shows it, sent or not. @param {string} text */
+  /** Types it, and sends it. Returns when the page shows it, sent or not. @param {string} text */
   async writes(text) {
     await this.field.fill(text);
-    await this.field.press('Enter');
+    if (this.person.touches) await this.person.button('Send').tap();
+    else await this.field.press('Enter');
     await this.message(text).waitFor();
   }
 

@@ -18,6 +18,8 @@ export class Person {
   id = '';
   /** @type {Page} the tab in front */
   page;
+  /** Whether they have a finger and no keyboard: Enter breaks the line then. */
+  touches = false;
 
   /**
    * @param {import('playwright-core').BrowserContext} context
@@ -43,6 +45,7 @@ export class Person {
     const context = await browser.newContext({ baseURL: server.origin, locale: 'en-GB', timezoneId: 'UTC', ...how });
     context.setDefaultTimeout(WITHIN);
     const person = new Person(context, server, name, await context.newPage());
+    person.touches = how.hasTouch === true;
     person.#watch(person.page);
     return person;
   }
