@@ -1,8 +1,8 @@
 // Which of the three pages is shown: signing in, the chat, the server's figures. Who one is, the cookie says.
-import { useConnection } from '@parlor/client/react';
-import { ParlorProvider } from '@parlor/client/react';
+import { ParlorProvider, useConnection, useUser } from '@parlor/client/react';
 import { lazy, Suspense } from 'react';
 import { Chats } from './chats.js';
+import { ConnectionBanner } from './connection.js';
 import { useRoute } from './route.js';
 import { SignIn } from './session/sign-in.js';
 import { useSession } from './session/session.js';
@@ -26,8 +26,10 @@ export function App() {
 
 function Inside({ onSignedIn, onSignOut }: { onSignedIn: () => void; onSignOut: () => Promise<void> }) {
   const state = useConnection();
+  const known = useUser() !== null;
   const route = useRoute();
   if (state.status === 'disconnected' && state.reason === 'unauthorized') return <SignIn onSignedIn={onSignedIn} />;
+  if (!known) return <Waiting />;
   if (route.page === 'admin') {
     return (
       <Suspense fallback={<Waiting />}>
@@ -39,5 +41,10 @@ function Inside({ onSignedIn, onSignOut }: { onSignedIn: () => void; onSignOut: 
 }
 
 function Waiting() {
-  return <p className="centre quiet">Loading …</p>;
+  return (
+    <>
+      <ConnectionBanner />
+      <p className="centre quiet">Loading …</p>
+    </>
+  );
 }

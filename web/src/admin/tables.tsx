@@ -1,10 +1,11 @@
 // Who is connected, and which conversations are busiest.
 import type { ConnectedSession, NodeFigures } from '@parlor/client';
 import { useParlor } from '@parlor/client/react';
-import { useState } from 'react';
+import { useMemo, useState } from 'react';
 import { Confirm } from '../ui/dialog.js';
 import { tellError } from '../ui/notice.js';
 import { ago, wholeTime } from '../ui/time.js';
+import { useNames } from './names.js';
 import { bytes } from './series.js';
 
 /** So many rows are drawn. */
@@ -14,7 +15,10 @@ export function Sessions({ sessions, onChange }: { sessions: readonly ConnectedS
   const parlor = useParlor();
   const [query, setQuery] = useState('');
   const [doomed, setDoomed] = useState<ConnectedSession | null>(null);
-  const shown = sessions.filter(({ userId }) => userId.toLowerCase().includes(query.trim().toLowerCase()));
+  const names = useNames(useMemo(() => sessions.slice(0, MOST).map(({ userId }) => userId), [sessions]));
+  const nameOf = ({ userId }: ConnectedSession) => names.get(userId) ?? userId;
+  const wanted = query.trim().toLowerCase();
+  const shown = sessions.filter((one) => one.userId.toLowerCase().includes(wanted) || nameOf(one).toLowerCase().includes(wanted));
   return (
     <section className="table-card">
       <header>
@@ -43,7 +47,7 @@ export function Sessions({ sessions, onChange }: { sessions: readonly ConnectedS
           <tbody>
             {shown.slice(0, MOST).map((session) => (
               <tr key={session.sessionId} data-testid="session-row" data-session-id={session.sessionId}>
-                <td>{session.userId}</td>
+                <td title={session.userId}>{nameOf(session)}</td>
                 <td>{session.transport}</td>
                 <td>
                   <time dateTime={session.openedAt} title={wholeTime(session.openedAt)}>
@@ -65,7 +69,7 @@ export function Sessions({ sessions, onChange }: { sessions: readonly ConnectedS
       {shown.length > MOST && <p className="quiet">The first {MOST} are shown.</p>}
       {doomed && (
         <Confirm
-          question={`Disconnect this session of ${doomed.userId}?`}
+          question={`Disconnect this session of ${nameOf(doomed)}?`}
           deed="Disconnect"
           onDo={() => parlor.admin.disconnect(doomed.sessionId).then(onChange, tellError)}
           onClose={() => setDoomed(null)}

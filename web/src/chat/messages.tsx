@@ -7,6 +7,7 @@ import { gist } from '../list/naming.js';
 import { DownIcon } from '../ui/icons.js';
 import { tellError } from '../ui/notice.js';
 import type { Acts } from './acts.js';
+import { useEnd } from './end.js';
 import { MessageLine } from './line.js';
 import { follows, newBelow, shift, startOf, type Start } from './place.js';
 import { usePresent } from './present.js';
@@ -56,11 +57,15 @@ function useStanding(lines: readonly Line[], jump: Jump | null): Standing {
   return ref.current as Standing;
 }
 
-export function Messages({ snapshot, conversation, lines, me, emoji, acts, jump }: Props) {
+export function Messages(props: Props) {
+  const { base, stretch, start } = useStanding(props.lines, props.jump);
+  return <Stretch key={stretch} {...props} base={base} start={start} />;
+}
+
+function Stretch({ snapshot, conversation, lines, me, emoji, acts, jump, base, start }: Props & Pick<Standing, 'base' | 'start'>) {
   const { hasNewer, hasOlder, members, view, unread } = snapshot;
-  const { base, stretch, start } = useStanding(lines, jump);
   const list = useRef<VirtuosoHandle>(null);
-  const [atEnd, setAtEnd] = useState(start.at === 'end');
+  const { atEnd, holds, watch, grown } = useEnd(start.at === 'end');
   const [shownUpTo, setShownUpTo] = useState<number | null>(null);
   const present = usePresent();
   const last = lines.at(-1);
@@ -93,7 +98,6 @@ export function Messages({ snapshot, conversation, lines, me, emoji, acts, jump 
   return (
     <div className="messages-frame" onKeyDown={walk}>
       <Virtuoso
-        key={stretch}
         ref={list}
         className="messages"
         data={lines}
@@ -102,10 +106,10 @@ export function Messages({ snapshot, conversation, lines, me, emoji, acts, jump 
         firstItemIndex={base}
         initialTopMostItemIndex={start.at === 'end' ? { index: 'LAST', align: 'end' } : { index: start.index, align: start.align }}
         alignToBottom
-        atBottomThreshold={48}
-        atBottomStateChange={setAtEnd}
+        scrollerRef={watch}
+        totalListHeightChanged={grown}
         increaseViewportBy={{ top: 800, bottom: 100 }}
-        followOutput={(isAtEnd) => (follows(isAtEnd, last) ? 'auto' : false)}
+        followOutput={() => (follows(holds(), last) ? 'auto' : false)}
         startReached={() => void (hasOlder && conversation.loadOlder().catch(tellError))}
         endReached={() => void (hasNewer && conversation.loadNewer().catch(tellError))}
         rangeChanged={({ endIndex }) => setShownUpTo(endIndex)}

@@ -38,15 +38,15 @@ export const Row = memo(function Row({ summary, me, chosen, online }: Props) {
             <span className="presence" data-testid="presence" data-online={online === true} role="img" aria-label={online ? 'online' : 'offline'} />
           )}
         </span>
-        <span className="row-title">
-          {view?.kind === 'channel' && <span className="quiet">#</span>}
-          {title}
+        <span className="row-line">
+          <span className="row-title">
+            {view?.kind === 'channel' && <span className="quiet">#</span>}
+            {title}
+          </span>
+          <span className="row-time quiet">{lastMessage ? briefly(lastMessage.createdAt) : ''}</span>
         </span>
-        <span className="row-time quiet">{lastMessage ? briefly(lastMessage.createdAt) : ''}</span>
-        <span className="row-preview quiet">
-          {others.length > 0 ? <em>typing …</em> : preview(lastMessage, me, view?.kind)}
-        </span>
-        <span className="row-counts">
+        <span className="row-line">
+          <span className="row-preview quiet">{others.length > 0 ? <em>typing …</em> : preview(lastMessage, me, view?.kind)}</span>
           {mentions > 0 && (
             <span className="count mention-count" data-testid="mention-count" role="img" aria-label={`${mentions} mentions`}>
               @

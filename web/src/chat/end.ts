@@ -1,0 +1,59 @@
+// Staying at the end of a list: whoever stands there stays there, whatever grows or becomes narrower, until they scroll up.
+import { useCallback, useEffect, useRef, useState } from 'react';
+
+/** So near the end is at the end; pixels. */
+const NEAR = 48;
+
+export interface End {
+  /** Whether the list is to follow its end. */
+  atEnd: boolean;
+  /** The same as of this moment, for callbacks. */
+  holds: () => boolean;
+  /** The element that scrolls. */
+  watch: (element: HTMLElement | Window | null) => void;
+  /** Something changed its height. */
+  grown: () => void;
+}
+
+/** Where a scroll leads: at the end, away from it, or (it went down, or nothing moved) as before. */
+export function decide(before: boolean, from: number, to: { scrollTop: number; scrollHeight: number; clientHeight: number }): boolean {
+  if (to.scrollHeight - to.scrollTop - to.clientHeight <= NEAR) return true;
+  return to.scrollTop < from ? false : before;
+}
+
+export function useEnd(begin: boolean): End {
+  const [atEnd, setAtEnd] = useState(begin);
+  const state = useRef({ holds: begin, top: 0, element: null as HTMLElement | null, stop: () => undefined as void });
+
+  const grown = useCallback(() => {
+    const { holds, element } = state.current;
+    if (holds && element) element.scrollTop = element.scrollHeight;
+  }, []);
+
+  const watch = useCallback(
+    (element: HTMLElement | Window | null) => {
+      state.current.stop();
+      state.current.element = null;
+      if (!(element instanceof HTMLElement)) return;
+      const scrolled = () => {
+        const now = decide(state.current.holds, state.current.top, element);
+        state.current.top = element.scrollTop;
+        state.current.holds = now;
+        setAtEnd(now);
+      };
+      const resized = new ResizeObserver(grown);
+      resized.observe(element);
+      element.addEventListener('scroll', scrolled, { passive: true });
+      state.current.element = element;
+      state.current.top = element.scrollTop;
+      state.current.stop = () => {
+        resized.disconnect();
+        element.removeEventListener('scroll', scrolled);
+      };
+    },
+    [grown],
+  );
+
+  useEffect(() => () => state.current.stop(), []);
+  return { atEnd, holds: useCallback(() => state.current.holds, []), watch, grown };
+}
