@@ -121,7 +121,7 @@ export class Person {
   }
 
   async signsOut() {
-    await this.button('Account').click();
+    await this.accountButton.click();
     await this.page.getByRole('dialog', { name: 'Account' }).getByRole('button', { name: 'Sign out' }).click();
     await this.page.getByRole('form', { name: 'Sign in' }).waitFor();
   }
@@ -177,6 +177,10 @@ export class Person {
     const shown = this.conversation(title).getByTestId('unread-count');
     if (count === 0) await shown.waitFor({ state: 'detached' });
     else await shown.filter({ hasText: new RegExp(`^${count}\\b`) }).waitFor();
+  }
+
+  get accountButton() {
+    return this.page.getByRole('button', { name: 'Account:' });
   }
 
   /** @param {string} name */

@@ -65,10 +65,10 @@ export async function throughTheStates({ person, newcomer }, how, look) {
   await search.getByRole('searchbox').fill('tent');
   await search.getByTestId('search-result').first().waitFor();
   await look('search', alice);
-  await alice.page.keyboard.press('Escape');
+  await search.getByRole('button', { name: 'Close' }).click();
   await search.waitFor({ state: 'detached' });
 
-  await alice.button('Account').click();
+  await alice.accountButton.click();
   await alice.page.getByRole('dialog', { name: 'Account' }).waitFor();
   await look('account', alice);
 }

@@ -71,5 +71,5 @@ story('whoever signs out is out, and comes back with the password', async ({ per
   await alice.page.getByRole('alert').waitFor();
   await alice.signsIn();
   await alice.isConnected();
-  await alice.button('Account').waitFor();
+  await alice.accountButton.waitFor();
 });
