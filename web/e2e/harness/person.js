@@ -180,7 +180,7 @@ export class Person {
   }
 
   get accountButton() {
-    return this.page.getByRole('button', { name: 'Account:' });
+    return this.page.getByRole('button', { name: /^Account/ });
   }
 
   /** @param {string} name */

@@ -74,9 +74,8 @@ export function Sidebar({ chosen, onNew, onSearch, onSignOut }: Props) {
         {!loaded && <p className="empty quiet">Loading …</p>}
       </div>
       {me && (
-        <button type="button" className="me" onClick={() => setAccount(true)}>
+        <button type="button" className="me" aria-label="Account" onClick={() => setAccount(true)}>
           <UserAvatar user={me} size="small" />
-          <span className="unseen">Account: </span>
           <span className="me-names">
             <span>{me.displayName}</span>
             <span className="quiet">@{me.name}</span>
