@@ -2,13 +2,13 @@
 //!
 //! `cargo bench --bench search [-- MESSAGES]`: one conversation of so many messages (100,000) of eight words each, and a thousand
 //! small ones beside it; then each question 51 times: the median, and the slowest. The figures are in
-//! `docs/decisions/0005-search.md`.
+//! `docs/decisions/0007-search.md`.
 
 use std::{sync::Arc, time::Duration, time::Instant};
 
 use parlor::{
     db::{
-        ConversationAppend, Log, NewAccount, NewGroup, NewMessage, Op, Search, Store,
+        ConversationAppend, Log, NewAccount, NewConversation, NewMessage, Op, Search, Store,
         sqlite::{self, Sqlite, SqliteOptions},
     },
     domain::{
@@ -53,6 +53,8 @@ fn send(sender: &Arc<User>, n: u64) -> Op {
         draft,
         at: Timestamp::from_millis(1_800_000_000_000 + n as i64),
         random: random(n),
+        mentions: Vec::new(),
+        pause_seconds: None,
     }))
 }
 
@@ -60,17 +62,8 @@ async fn group(store: &dyn Store, owner: &User, n: u64) -> Conversation {
     let at = Timestamp::from_millis(1_700_000_000_000);
     let mut bytes = [0; 10];
     bytes[..8].copy_from_slice(&random(n).to_le_bytes());
-    let group = NewGroup {
-        id: ConversationId::generate(at, bytes),
-        name: "bench".to_owned(),
-        owner: owner.key,
-        members: Vec::new(),
-        max_members: None,
-        retention_seconds: None,
-        slow_mode_seconds: None,
-        at,
-    };
-    store.create_group(group).await.expect("made")
+    let group = NewConversation::group(ConversationId::generate(at, bytes), "bench", owner.key, at);
+    store.create_conversation(group).await.expect("answered").expect("made")
 }
 
 async fn fill(log: &mut dyn Log, to: &Conversation, sender: &Arc<User>, messages: std::ops::Range<u64>) {

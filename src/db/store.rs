@@ -291,6 +291,8 @@ pub struct Membership {
     pub id: ConversationId,
     /// What it is.
     pub kind: Kind,
+    /// Up to where retention has removed everything.
+    pub expired: Seq,
 }
 
 /// Where a page of the conversation list begins: after this one.

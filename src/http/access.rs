@@ -40,13 +40,13 @@ pub enum Access {
 /// Which of the rate limits a call counts against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pace {
-    /// None: the contract limits messages, logins, uploads and the events of sessions.
+    /// None: reads, and what only the few do who lead a conversation.
     Free,
     /// The one for messages.
     Message,
     /// The one for other events. A large body may take its time to arrive.
     Upload,
-    /// The one for other events: for reads that cost more than others.
+    /// The one for other events: what is one over a socket, what changes something for everybody, what costs more than a read.
     Event,
 }
 

@@ -83,13 +83,13 @@ routes! {
     "/api/presence" { GET presence::show_presence User(Free); }
     "/api/conversations" {
         GET conversations::list_conversations User(Free);
-        POST conversations::create_conversation User(Free);
+        POST conversations::create_conversation User(Event);
     }
     "/api/conversations/find-or-create" { POST conversations::find_or_create User(Free); }
     "/api/conversations/join-by-code" { POST entry::join_by_code User(Message); }
     "/api/conversations/{id}" {
         GET conversations::show_conversation User(Free);
-        PATCH settings::update_conversation User(Free);
+        PATCH settings::update_conversation User(Event);
         DELETE settings::delete_conversation User(Free);
     }
     "/api/conversations/{id}/messages" {
@@ -97,16 +97,16 @@ routes! {
         POST messages::send_message User(Message);
     }
     "/api/conversations/{id}/messages/{messageId}" {
-        PATCH messages::edit_message User(Free);
-        DELETE messages::delete_message User(Free);
+        PATCH messages::edit_message User(Event);
+        DELETE messages::delete_message User(Event);
     }
     "/api/conversations/{id}/messages/{messageId}/reactions/{emoji}" {
-        PUT reactions::add_reaction User(Free);
-        DELETE reactions::remove_reaction User(Free);
+        PUT reactions::add_reaction User(Event);
+        DELETE reactions::remove_reaction User(Event);
     }
     "/api/conversations/{id}/messages/{messageId}/receipts" { GET receipts::show_receipts User(Free); }
     "/api/conversations/{id}/messages/{messageId}/versions" { GET receipts::show_versions Admin(Free); }
-    "/api/conversations/{id}/read" { POST messages::mark_read User(Free); }
+    "/api/conversations/{id}/read" { POST messages::mark_read User(Event); }
     "/api/conversations/{id}/members" {
         GET members::list_members User(Free);
         POST members::add_member User(Free);
@@ -115,11 +115,11 @@ routes! {
         PATCH members::set_role User(Free);
         DELETE members::remove_member User(Free);
     }
-    "/api/conversations/{id}/leave" { POST members::leave_conversation User(Free); }
+    "/api/conversations/{id}/leave" { POST members::leave_conversation User(Event); }
     "/api/conversations/{id}/join" { POST entry::join_conversation User(Message); }
     "/api/conversations/{id}/invite-code" {
-        POST entry::new_invite_code User(Free);
-        DELETE entry::take_invite_code User(Free);
+        POST entry::new_invite_code User(Event);
+        DELETE entry::take_invite_code User(Event);
     }
     "/api/channels" { GET entry::list_channels User(Free); }
     "/api/uploads" { POST uploads::upload_image User(Upload); }

@@ -69,7 +69,7 @@ fn acts(device: &Device, chat: &Chat, everybody: &[Person], rng: &mut StdRng) {
 fn says(everybody: &[Person], rng: &mut StdRng) -> String {
     let number = rng.next_u32();
     match pick(rng, everybody) {
-        Some(person) if number % 4 == 0 => format!("@{} look: {number}", person.name),
+        Some(person) if number.is_multiple_of(4) => format!("@{} look: {number}", person.name),
         _ => format!("said {number}"),
     }
 }

@@ -141,3 +141,29 @@ async fn it_counts_from_when_it_is_turned_on() {
         ["one", "two", "three", "four", "five", "six"]
     );
 }
+
+#[tokio::test]
+async fn leaving_and_coming_back_ends_no_pause() {
+    let server = Server::start().await;
+    let (owner, ann, ben) = (
+        server.user("owner").await,
+        server.user("ann").await,
+        server.user("ben").await,
+    );
+    let body = json!({"kind": "channel", "name": "square", "slowModeSeconds": 3600});
+    let square = chat(&owner.makes(body).await);
+    for person in [&ann, &ben] {
+        person.post(&square.path("/join"), json!({})).await.ok(200);
+    }
+    ann.posts(&square, "first").await;
+    for person in [&ann, &ben] {
+        person.leaves(&square).await;
+        person.post(&square.path("/join"), json!({})).await.ok(200);
+    }
+    let again = ann
+        .posts_as(&square, "c-1", "second")
+        .await
+        .refused(429, "RATE_LIMITED");
+    assert_slow(&again, 3600);
+    ben.posts(&square, "whoever said nothing yet waits for nothing").await;
+}

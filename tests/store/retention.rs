@@ -308,10 +308,14 @@ async fn read_marks_are_forgotten_when_old_or_below_what_is_gone() {
     let room = world.kept_group(&ann, &[&bob], 60).await;
     let said = ten(&world, &room, &ann).await;
     let key = room.key.0;
-    // (user, seq, at): old, gone, and two to stay.
+    let late = world.user("late").await;
+    world.does(&room, world.add(&ann, &late)).await.unwrap();
+    // (user, seq, at): old, gone, and two to stay; the latecomer has only the one that says from where on they are a member.
     raw(&world.path())
         .batch_execute(&format!(
-            "DELETE FROM read_marks; INSERT INTO read_marks VALUES ({key}, 1, 9, 5), ({key}, 1, 10, 500), ({key}, 2, 3, 500), ({key}, 2, 8, 500)"
+            "DELETE FROM read_marks WHERE user_key < 3;
+             UPDATE members SET last_read_seq = 10, last_read_at = 500 WHERE user_key = 1; UPDATE members SET last_read_seq = 8, last_read_at = 500 WHERE user_key = 2;
+             INSERT INTO read_marks VALUES ({key}, 1, 9, 5), ({key}, 1, 10, 500), ({key}, 2, 3, 500), ({key}, 2, 8, 500)"
         ))
         .unwrap();
     world.expires(&room, said[4].1, 500).await;
@@ -331,7 +335,11 @@ async fn read_marks_are_forgotten_when_old_or_below_what_is_gone() {
     let left: Vec<String> = sql::<Text>("SELECT user_key || ' ' || seq FROM read_marks ORDER BY 1")
         .load(&mut raw(&world.path()))
         .unwrap();
-    assert_eq!(left, ["1 10", "2 8"]);
+    assert_eq!(left, ["1 10", "2 8", "3 10"]);
+    // Who has read nothing for a long time keeps what says so.
+    let future = Timestamp::from_millis(i64::MAX);
+    world.store.sweep_read_marks(None, future, 100).await.unwrap();
+    world.is_sound();
 }
 
 #[derive(Debug, Clone)]

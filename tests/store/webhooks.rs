@@ -119,6 +119,8 @@ async fn changes_come_in_pages_in_their_order_and_the_cursor_says_what_is_left()
     told(&world, key, &chat, 2).await;
     let page = news(&world, key, &chat, 2).await;
     assert_eq!((seqs(&page), page.upto, page.more), (vec![3], Seq(3), false));
+    let whole = news(&world, key, &chat, 1).await;
+    assert!(!whole.more, "a page that ends where the log does is the last");
     // What the caller knows better counts.
     let known = world
         .store

@@ -192,7 +192,7 @@ impl Room {
             unread_count: 0,
             last_read_seq: before,
             mention_count: 0,
-            expired_seq: Seq(0),
+            expired_seq: loaded.expired,
             policies: loaded.conversation.policies.clone(),
             created_at: loaded.conversation.created_at,
         };

@@ -18,8 +18,8 @@ use crate::{
     },
 };
 
-/// Changes read at once.
-const PAGE: usize = 500;
+/// Changes read at once: with drawings in all of them 4 MiB.
+const PAGE: usize = 64;
 
 /// Whether the room trusts what it has broadcast.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

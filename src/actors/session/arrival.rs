@@ -23,15 +23,16 @@ use crate::{
     protocol::{ApiError, Event, envelope, envelope::BatchWriter, event::RemovalReason, recovery::Missed},
 };
 
-/// Changes read, and waited for, at once.
-const PAGE: usize = 200;
+/// Changes read, and waited for, at once: each may be a drawing of 64 KiB, and what was read waits for the client's next poll,
+/// beside the outbox's budget.
+const PAGE: usize = 8;
 
 /// An envelope that has something to say before the first event. From `arrive` to `arrived` its wire keeps what comes
 /// through the outbox back, and lets what comes through `say` pass.
 pub trait Arrival {
     /// The session is about to begin: `standing` says where each of its conversations stands, and what comes behind that will
-    /// be in the outbox. What the client missed before it is the answer.
-    fn arrive(&mut self, session: SessionId, user: &User, standing: &[(ConversationId, Seq)]) -> Missed;
+    /// be in the outbox. What the client missed before it is the answer; `None` when it begins anew.
+    fn arrive(&mut self, session: SessionId, user: &User, standing: &[(ConversationId, Seq)]) -> Option<Missed>;
     /// Says ready frames ahead of the outbox.
     fn say(&mut self, frames: Bytes);
     /// Ready when what was said is on its way: more may be said.
@@ -41,7 +42,13 @@ pub trait Arrival {
 }
 
 impl Session {
-    pub(super) fn arrive(&mut self, mut arrival: Box<dyn Arrival>, ctx: &mut Context<Self>) {
+    /// `expired` says of which conversations retention has removed something, and up to where.
+    pub(super) fn arrive(
+        &mut self,
+        mut arrival: Box<dyn Arrival>,
+        expired: Vec<(ConversationId, Seq)>,
+        ctx: &mut Context<Self>,
+    ) {
         // No relay does anything between this line and the one that says that the session is ready: what was delivered
         // stands in the log, and what will be is kept back.
         let standing = self.local.standing(&self.entry);
@@ -50,10 +57,11 @@ impl Session {
         arrival.say(self.ready());
         self.entry.ready.set(true);
         self.listen(ctx);
-        if missed == Missed::default() {
+        let missed = missed.filter(|missed| *missed != Missed::default() || !expired.is_empty());
+        let Some(missed) = missed else {
             arrival.arrived();
             return self.entry.flush();
-        }
+        };
         let mut telling = Telling {
             node: self.node.clone(),
             local: self.local.clone(),
@@ -62,7 +70,7 @@ impl Session {
             arrival,
         };
         let told = async move {
-            let told = telling.tell(missed).await;
+            let told = telling.tell(missed, &expired).await;
             if told.is_ok() {
                 telling.arrival.arrived();
                 telling.entry.flush();
@@ -90,9 +98,17 @@ struct Telling {
 }
 
 impl Telling {
-    async fn tell(&mut self, missed: Missed) -> Result<(), ApiError> {
+    async fn tell(&mut self, missed: Missed, expired: &[(ConversationId, Seq)]) -> Result<(), ApiError> {
         for id in missed.lost {
             self.lost(id).await?;
+        }
+        // Told before, perhaps: nobody keeps up to where a client knows what is gone, and it does no harm.
+        for (id, expired_seq) in expired {
+            let gone = Event::MessagesExpired {
+                conversation_id: *id,
+                expired_seq: *expired_seq,
+            };
+            self.say(envelope::event(&gone)).await;
         }
         for id in missed.gained {
             self.gained(id).await?;

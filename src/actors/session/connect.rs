@@ -84,6 +84,8 @@ pub fn start(node: &Arc<Node>, local: &Rc<Local>, incoming: Incoming) {
 struct Place {
     shared: Vec<ConversationId>,
     heads: Vec<(ConversationId, Seq)>,
+    /// Those of which retention has removed something, and up to where.
+    expired: Vec<(ConversationId, Seq)>,
 }
 
 impl Session {
@@ -111,6 +113,7 @@ impl Session {
 
     fn begin(&mut self, place: Place, ctx: &mut Context<Self>) {
         self.local.baseline(place.heads.into_iter());
+        let expired = place.expired;
         let user = self.entry.user.borrow().clone();
         let opened = Opened {
             user,
@@ -121,13 +124,13 @@ impl Session {
         ctx.wait(
             async move { presence.send(opened).await }
                 .into_actor(self)
-                .map(|_, session, ctx| match session.arrival.take() {
+                .map(move |_, session, ctx| match session.arrival.take() {
                     None => {
                         session.entry.send(session.ready());
                         session.entry.ready.set(true);
                         session.listen(ctx);
                     }
-                    Some(arrival) => session.arrive(arrival, ctx),
+                    Some(arrival) => session.arrive(arrival, expired, ctx),
                 }),
         );
     }
@@ -167,6 +170,11 @@ async fn place(node: &Node, local: &Local, entry: &Rc<Entry>) -> Result<Place, A
             .iter()
             .filter(|m| m.kind.shares_presence())
             .map(|m| m.id)
+            .collect(),
+        expired: memberships
+            .iter()
+            .filter(|m| m.expired > Seq(0))
+            .map(|m| (m.id, m.expired))
             .collect(),
         heads: memberships.iter().map(|membership| membership.id).zip(heads).collect(),
     })

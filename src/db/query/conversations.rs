@@ -140,14 +140,20 @@ pub fn role(conversation: i64, user: i64) -> _ {
         .select(members::role)
 }
 
-/// Every conversation somebody is in: key, id, kind.
+/// Every conversation somebody is in: key, id, kind, up to where its log is gone.
 #[auto_type]
 pub fn of_user(user: i64) -> _ {
     members::table
         .inner_join(conversations::table.on(conversations::key.eq(members::conversation_key)))
+        .inner_join(heads::table.on(heads::conversation_key.eq(members::conversation_key)))
         .filter(members::user_key.eq(user))
         .filter(conversations::deleted_at.is_null())
-        .select((conversations::key, conversations::id, conversations::kind))
+        .select((
+            conversations::key,
+            conversations::id,
+            conversations::kind,
+            heads::expired_seq,
+        ))
 }
 
 /// The last seq of it, and up to where retention has removed everything.

@@ -319,7 +319,7 @@ pub struct SessionArrival {
 }
 
 impl Arrival for SessionArrival {
-    fn arrive(&mut self, session: SessionId, user: &User, standing: &[(ConversationId, Seq)]) -> Missed {
+    fn arrive(&mut self, session: SessionId, user: &User, standing: &[(ConversationId, Seq)]) -> Option<Missed> {
         let mark = Mark::new(&self.epoch, &user.id);
         // The end of the session's id is random.
         let salt = session.0.as_bytes().last_chunk().copied().unwrap_or_default();
@@ -332,9 +332,12 @@ impl Arrival for SessionArrival {
             let outcome = if resumed.is_some() { "recovered" } else { "fresh" };
             self.recovered.get_or_create(&[("outcome", outcome)]).inc();
         }
-        let (track, missed) =
-            resumed.unwrap_or_else(|| (Track::fresh(mark, salt, standing.iter().copied()), Missed::default()));
-        let gained = standing.iter().filter(|(id, _)| missed.gained.contains(id));
+        let (track, missed) = match resumed {
+            Some((track, missed)) => (track, Some(missed)),
+            None => (Track::fresh(mark, salt, standing.iter().copied()), None),
+        };
+        let is_gained = |id: &ConversationId| missed.as_ref().is_some_and(|missed| missed.gained.contains(id));
+        let gained = standing.iter().filter(|(id, _)| is_gained(id));
         *self.memory.gained.borrow_mut() = gained.copied().collect();
         let connected = match track.pid() {
             Some(pid) => format!("40{{\"sid\":\"{session}\",\"pid\":\"{pid}\"}}"),

@@ -342,9 +342,12 @@ impl Store for FakeStore {
     async fn memberships(&self, user: UserKey) -> Found<Vec<Membership>> {
         let membership = |chat: &Chat| {
             let Conversation { key, id, kind, .. } = chat.conversation;
-            chat.member(user)
-                .filter(|_| !chat.ended)
-                .map(|_| Membership { key, id, kind })
+            chat.member(user).filter(|_| !chat.ended).map(|_| Membership {
+                key,
+                id,
+                kind,
+                expired: Seq(0),
+            })
         };
         self.ask(|memory| memory.chats.iter().filter_map(membership).collect())
             .await

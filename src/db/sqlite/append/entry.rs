@@ -45,6 +45,11 @@ impl Turn<'_> {
         Ok(many.then_some(Refusal::TooManyRooms))
     }
 
+    /// Whether its members have to pause between two messages.
+    pub(super) fn has_slow_mode(&mut self) -> Result<bool, StoreError> {
+        Ok(self.row()?.slow_mode_seconds.is_some_and(|seconds| seconds > 0))
+    }
+
     fn row(&mut self) -> Result<ConversationRow, StoreError> {
         Ok(query::conversations::by_key(self.key.0).get_result(self.connection)?)
     }

@@ -141,7 +141,7 @@ impl<'a> Turn<'a> {
                 random,
             } => match pass.as_ref().map(|pass| self.pass_fails(pass)).transpose()?.flatten() {
                 Some(refusal) => Ok(Err(refusal)),
-                None => self.add_member(user.key, *role, actor.key, note, *at, *random),
+                None => self.add_member(user.key, *role, pass.is_some(), actor.key, note, *at, *random),
             },
             Op::RemoveMember {
                 actor,

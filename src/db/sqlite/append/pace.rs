@@ -9,7 +9,7 @@ use diesel::{
 use super::Turn;
 use crate::{
     db::{NewMessage, Refusal, StoreError, sqlite::statement::statement},
-    domain::Timestamp,
+    domain::{Seq, Timestamp, UserKey},
 };
 
 impl Turn<'_> {
@@ -33,7 +33,29 @@ impl Turn<'_> {
         .execute(self.connection)?;
         Ok(None)
     }
+
+    /// Somebody comes in by themselves: what they sent here before they left counts, or leaving and coming back would end their
+    /// pause. As far as it is among the newest [`LOOKED_AT`] messages.
+    pub(super) fn resume_pace(&mut self, user: UserKey) -> Result<(), StoreError> {
+        let (conversation, low) = (self.key.0, self.position(Seq(0)));
+        let last: Option<i64> = LastMessage {
+            low,
+            high: self.position(self.head.seq),
+            limit: LOOKED_AT,
+            user: user.0,
+        }
+        .get_result(self.connection)
+        .optional()?;
+        if let Some(at) = last {
+            let user = user.0;
+            SetLastSent { conversation, user, at }.execute(self.connection)?;
+        }
+        Ok(())
+    }
 }
+
+/// Messages that are looked at for one of somebody who comes back.
+const LOOKED_AT: i64 = 1000;
 
 /// How many milliseconds are left of a pause of so many seconds that began at `last`. A clock that was set back by more than
 /// the pause says nothing about how long ago that was: then nobody waits.
@@ -53,6 +75,14 @@ statement! {
     /// A member sends something.
     SetLastSent { conversation: i64 as BigInt, user: i64 as BigInt, at: i64 as BigInt },
     "UPDATE members SET last_sent_at = " {at} " WHERE conversation_key = " {conversation} " AND user_key = " {user}
+}
+
+statement! {
+    /// When somebody sent the newest of their messages among the last ones; 3 is `MessageType::System`.
+    LastMessage { low: i64 as BigInt, high: i64 as BigInt, limit: i64 as BigInt, user: i64 as BigInt } -> BigInt,
+    "SELECT created_at FROM (SELECT position, created_at, sender_key, kind FROM messages WHERE position > " {low}
+    " AND position <= " {high} " ORDER BY position DESC LIMIT " {limit} ") WHERE sender_key = " {user}
+    " AND kind <> 3 ORDER BY position DESC LIMIT 1"
 }
 
 #[cfg(test)]

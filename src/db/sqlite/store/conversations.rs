@@ -192,12 +192,13 @@ pub fn membership(
 }
 
 pub fn memberships(connection: &mut SqliteConnection, user: UserKey) -> Result<Vec<Membership>> {
-    let rows: Vec<(i64, Id, i16)> = query::conversations::of_user(user.0).load(connection)?;
-    let memberships = rows.into_iter().map(|(key, id, kind)| {
+    let rows: Vec<(i64, Id, i16, i64)> = query::conversations::of_user(user.0).load(connection)?;
+    let memberships = rows.into_iter().map(|(key, id, kind, expired)| {
         Ok(Membership {
             key: ConversationKey(key),
             id: ConversationId(id.0),
             kind: rows::kind(kind, key)?,
+            expired: rows::seq(expired, key)?,
         })
     });
     memberships.collect()

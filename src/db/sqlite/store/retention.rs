@@ -82,7 +82,7 @@ fn stale_marks(
     let (conversation, user, seq) = from.map_or((-1, 0, 0), |from| {
         (from.conversation.0, from.user.0, i64::from(from.seq.0))
     });
-    let marks: Vec<(i64, i64, i64, i64, i64)> = Marks {
+    let marks: Vec<(i64, i64, i64, i64, i64, i64)> = Marks {
         conversation,
         user,
         seq,
@@ -97,9 +97,11 @@ fn stale_marks(
         }),
         None => None,
     };
-    let stale = marks
-        .into_iter()
-        .filter(|(.., seq, at, expired)| *at < before.millis() || seq <= expired);
+    // The last one is the cursor itself; one without a time says from where on somebody was a member.
+    let stale = marks.into_iter().filter(|(_, _, seq, at, expired, cursor)| {
+        let past = *at > 0 && *at < before.millis();
+        seq != cursor && (past || seq <= expired)
+    });
     Ok((
         stale
             .map(|(conversation, user, seq, ..)| (conversation, user, seq))
@@ -130,11 +132,12 @@ statement! {
 }
 
 statement! {
-    /// Read marks behind one: conversation, user, seq, when, and up to where the conversation's log is gone.
+    /// Read marks behind one: conversation, user, seq, when, up to where the conversation's log is gone, and the cursor.
     Marks { conversation: i64 as BigInt, user: i64 as BigInt, seq: i64 as BigInt, limit: i64 as BigInt }
-        -> (BigInt, BigInt, BigInt, BigInt, BigInt),
-    "SELECT r.conversation_key, r.user_key, r.seq, r.at, coalesce(h.expired_seq, 0) FROM read_marks r
-     LEFT JOIN heads h ON h.conversation_key = r.conversation_key WHERE (r.conversation_key, r.user_key, r.seq) > ("
+        -> (BigInt, BigInt, BigInt, BigInt, BigInt, BigInt),
+    "SELECT r.conversation_key, r.user_key, r.seq, r.at, coalesce(h.expired_seq, 0),
+     coalesce(m.last_read_seq, -1) FROM read_marks r LEFT JOIN heads h ON h.conversation_key = r.conversation_key
+     LEFT JOIN members m ON m.conversation_key = r.conversation_key AND m.user_key = r.user_key WHERE (r.conversation_key, r.user_key, r.seq) > ("
     {conversation} ", " {user} ", " {seq} ") ORDER BY r.conversation_key, r.user_key, r.seq LIMIT " {limit}
 }
 

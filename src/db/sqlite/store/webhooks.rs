@@ -93,8 +93,9 @@ pub fn news(
         None => Some(members(connection, key)?),
     };
     let changes = changes(connection, &conversation, told.unwrap_or(Seq(0)), limit)?;
-    let more = changes.len() == limit;
     let last = changes.last().map(Change::seq);
+    // A page that ends where the log does is the last one: what is told of the end goes with it.
+    let more = changes.len() == limit && last.is_some_and(|last| last < head);
     Ok(Some(News {
         conversation,
         deleted,
