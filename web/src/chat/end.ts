@@ -3,12 +3,14 @@ import { useCallback, useEffect, useRef, useState } from 'react';
 
 /** So near the end is at the end; pixels. */
 const NEAR = 48;
+/** A list that begins elsewhere is put together at its place first: until then its scrolling says nothing. */
+const SETTLES_MS = 400;
 
 export interface End {
   /** Whether the list is to follow its end. */
   atEnd: boolean;
-  /** The same as of this moment, for callbacks. */
-  holds: () => boolean;
+  /** Goes to the end, and follows it from now on. */
+  hold: () => void;
   /** The element that scrolls. */
   watch: (element: HTMLElement | Window | null) => void;
   /** Something changed its height. */
@@ -35,18 +37,26 @@ export function useEnd(begin: boolean): End {
       state.current.stop();
       state.current.element = null;
       if (!(element instanceof HTMLElement)) return;
+      let settled = state.current.holds;
       const scrolled = () => {
+        if (!settled) return;
         const now = decide(state.current.holds, state.current.top, element);
         state.current.top = element.scrollTop;
         state.current.holds = now;
         setAtEnd(now);
       };
+      const timer = setTimeout(() => {
+        settled = true;
+        state.current.top = element.scrollTop;
+        scrolled();
+      }, SETTLES_MS);
       const resized = new ResizeObserver(grown);
       resized.observe(element);
       element.addEventListener('scroll', scrolled, { passive: true });
       state.current.element = element;
       state.current.top = element.scrollTop;
       state.current.stop = () => {
+        clearTimeout(timer);
         resized.disconnect();
         element.removeEventListener('scroll', scrolled);
       };
@@ -54,6 +64,12 @@ export function useEnd(begin: boolean): End {
     [grown],
   );
 
+  const hold = useCallback(() => {
+    state.current.holds = true;
+    setAtEnd(true);
+    grown();
+  }, [grown]);
+
   useEffect(() => () => state.current.stop(), []);
-  return { atEnd, holds: useCallback(() => state.current.holds, []), watch, grown };
+  return { atEnd, hold, watch, grown };
 }

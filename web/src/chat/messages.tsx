@@ -2,14 +2,14 @@
 // the end only from the end. Where it stands is decided in `place.ts`; a jump to elsewhere begins a new list there.
 import type { Conversation, ConversationSnapshot, Message, User } from '@parlor/client';
 import { forwardRef, useCallback, useEffect, useMemo, useRef, useState, type HTMLAttributes, type KeyboardEvent } from 'react';
-import { Virtuoso, type VirtuosoHandle } from 'react-virtuoso';
+import { Virtuoso } from 'react-virtuoso';
 import { gist } from '../list/naming.js';
 import { DownIcon } from '../ui/icons.js';
 import { tellError } from '../ui/notice.js';
 import type { Acts } from './acts.js';
 import { useEnd } from './end.js';
 import { MessageLine } from './line.js';
-import { follows, newBelow, shift, startOf, type Start } from './place.js';
+import { newBelow, shift, startOf, type Start } from './place.js';
 import { usePresent } from './present.js';
 import type { Line } from './rows.js';
 
@@ -64,11 +64,16 @@ export function Messages(props: Props) {
 
 function Stretch({ snapshot, conversation, lines, me, emoji, acts, jump, base, start }: Props & Pick<Standing, 'base' | 'start'>) {
   const { hasNewer, hasOlder, members, view, unread } = snapshot;
-  const list = useRef<VirtuosoHandle>(null);
-  const { atEnd, holds, watch, grown } = useEnd(start.at === 'end');
+  const { atEnd, hold, watch, grown } = useEnd(start.at === 'end');
   const [shownUpTo, setShownUpTo] = useState<number | null>(null);
   const present = usePresent();
   const last = lines.at(-1);
+
+  // What one writes oneself is followed from wherever one stands.
+  const writes = last?.pending ? last.key : null;
+  useEffect(() => {
+    if (writes !== null) hold();
+  }, [writes, hold]);
 
   // What was in sight counts as read, while somebody looks.
   const follow = atEnd && !hasNewer;
@@ -85,8 +90,8 @@ function Stretch({ snapshot, conversation, lines, me, emoji, acts, jump, base, s
 
   const toEnd = useCallback(() => {
     if (hasNewer) conversation.jumpToNewest();
-    else list.current?.scrollToIndex({ index: 'LAST', align: 'end' });
-  }, [conversation, hasNewer]);
+    else hold();
+  }, [conversation, hasNewer, hold]);
 
   const byId = useMemo(() => new Map(members.map(({ user }) => [user.id, user])), [members]);
   const mentioned = (message: Message | null) =>
@@ -98,7 +103,6 @@ function Stretch({ snapshot, conversation, lines, me, emoji, acts, jump, base, s
   return (
     <div className="messages-frame" onKeyDown={walk}>
       <Virtuoso
-        ref={list}
         className="messages"
         data={lines}
         context={{ atEnd: follow, title: 'Messages' }}
@@ -109,7 +113,6 @@ function Stretch({ snapshot, conversation, lines, me, emoji, acts, jump, base, s
         scrollerRef={watch}
         totalListHeightChanged={grown}
         increaseViewportBy={{ top: 800, bottom: 100 }}
-        followOutput={() => (follows(holds(), last) ? 'auto' : false)}
         startReached={() => void (hasOlder && conversation.loadOlder().catch(tellError))}
         endReached={() => void (hasNewer && conversation.loadNewer().catch(tellError))}
         rangeChanged={({ endIndex }) => setShownUpTo(endIndex)}

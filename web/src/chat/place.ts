@@ -20,11 +20,6 @@ export function startOf(lines: readonly { firstUnread: boolean }[]): Start {
   return index < 0 ? { at: 'end' } : { at: 'line', index, align: 'start' };
 }
 
-/** Whether lines that were added at the end are to be followed. */
-export function follows(atEnd: boolean, last: { own: boolean; pending: unknown } | undefined): boolean {
-  return atEnd || (last !== undefined && last.own && last.pending !== null);
-}
-
 /** How many lines of others stand behind the last one that was seen. */
 export function newBelow(lines: readonly { key: string; own: boolean }[], seen: string | null): number {
   if (seen === null) return 0;

@@ -74,7 +74,8 @@ export function Sidebar({ chosen, onNew, onSearch, onSignOut }: Props) {
         {!loaded && <p className="empty quiet">Loading …</p>}
       </div>
       {me && (
-        <button type="button" className="me" aria-label="Account" onClick={() => setAccount(true)}>
+        <button type="button" className="me" onClick={() => setAccount(true)}>
+          <span className="unseen">Account </span>
           <UserAvatar user={me} size="small" />
           <span className="me-names">
             <span>{me.displayName}</span>
