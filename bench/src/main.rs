@@ -14,6 +14,7 @@ mod handshake;
 mod history;
 mod measure;
 mod message;
+mod mixed;
 mod probe;
 mod progress;
 mod provision;
