@@ -73,7 +73,8 @@ async fn an_open_loop_keeps_its_rate() {
 /// Runs it against a server with one fault, and expects to be told of it by these names; the names.
 async fn convicts(breach: Breach, names: &[&str]) -> Vec<String> {
     let (output, report) = bench(breach, MIXED).await;
-    assert_eq!(output.status.code(), Some(1), "{breach:?}: {report:#}");
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{breach:?}: {report:#} {complaint}");
     let kinds: Vec<_> = report["violations"]["kinds"]
         .as_object()
         .unwrap()
