@@ -8,8 +8,8 @@ use std::{sync::Arc, time::Duration, time::Instant};
 
 use parlor::{
     db::{
-        ConversationAppend, Log, NewAccount, NewConversation, NewMessage, Op, Search, Store,
-        sqlite::{self, Sqlite, SqliteOptions},
+        ConversationAppend, Log, NewAccount, NewConversation, NewMessage, Op, Opened, Search, Store,
+        sqlite::{self, SqliteOptions},
     },
     domain::{
         Content, Conversation, ConversationId, ConversationKey, MessageType, Timestamp, User, UserId, message::Draft,
@@ -102,7 +102,7 @@ async fn main() {
         .first()
         .map_or(100_000, |n| n.parse().expect("MESSAGES is a number"));
     let dir = tempfile::tempdir().expect("a directory");
-    let Sqlite { store, mut log, .. } = sqlite::open(SqliteOptions::new(dir.path().join("store"))).expect("a store");
+    let Opened { store, mut log, .. } = sqlite::open(SqliteOptions::new(dir.path().join("store"))).expect("a store");
     let account = NewAccount {
         id: UserId::parse("ann").expect("an id"),
         name: "ann".to_owned(),

@@ -21,10 +21,7 @@ use crate::{
     },
     auth::{Authenticator, Passwords, RateLimits, Revoked, Tokens},
     config::{Config, make_private_dir},
-    db::{
-        Store,
-        sqlite::{self, Closer, Sqlite, SqliteOptions},
-    },
+    db::{Closer, Location, Opened, Purpose, Store},
     domain::{Clock, Entropy},
     http::{State, server, web as page},
     metrics::Metrics,
@@ -58,13 +55,29 @@ pub fn serve(config: Config) -> Result<(), String> {
     make_private_dir(&config.data_dir)
         .map_err(|error| format!("cannot make the data directory {}: {error}", config.data_dir.display()))?;
     raise_open_files(config.max_connections);
-    let sqlite = sqlite::open(SqliteOptions::new(config.sqlite_path())).map_err(|error| error.to_string())?;
+    let database = open(&config)?;
     let listener =
         TcpListener::bind(config.listen).map_err(|error| format!("cannot listen on {}: {error}", config.listen))?;
-    let closer = System::new().block_on(run(config, sqlite, listener))?;
+    let closer = System::new().block_on(run(config, database, listener))?;
     closer.close();
     log::info!(target: "parlor", "stopped");
     Ok(())
+}
+
+/// Where the data of `config` is.
+pub fn location(config: &Config) -> Location {
+    match config.postgres_url() {
+        Some(url) => Location::Postgres(url.to_owned()),
+        None => Location::Sqlite(config.sqlite_path()),
+    }
+}
+
+fn open(config: &Config) -> Result<Opened, String> {
+    let purpose = Purpose::Serve {
+        migrate: config.migrate,
+        readers: config.database_connections,
+    };
+    location(config).open(purpose).map_err(|error| error.to_string())
 }
 
 /// Runs the echoes that conformance suites speak to, on the loopback interface. Blocks.
@@ -100,8 +113,8 @@ fn raise_open_files(connections: usize) {
     }
 }
 
-async fn run(config: Config, sqlite: Sqlite, listener: TcpListener) -> Result<Closer, String> {
-    let Sqlite { store, log, closer } = sqlite;
+async fn run(config: Config, database: Opened, listener: TcpListener) -> Result<Closer, String> {
+    let Opened { store, log, closer } = database;
     let address = listener.local_addr().map_err(|error| error.to_string())?;
     let clock = Clock::System;
     let tokens = Arc::new(Tokens::open(&config.jwt, &config.data_dir, clock.clone())?);

@@ -67,6 +67,33 @@ pub enum Scenario {
     Mixed(MixedArgs),
     /// The standard matrix: 100 x 2, 100 x 10, one room of 1,000 single and in bursts, 100 x 10 mixed, 10,000 idle
     All(AllArgs),
+    /// One client that reads: how long the list and pages of history take, one call at a time
+    Read(ReadArgs),
+    /// Writes a data set to stdout, for `parlor import`; needs no server
+    Generate(GenerateArgs),
+}
+
+#[derive(Args, Clone)]
+pub struct ReadArgs {
+    /// Who reads; u-0 has a tenth of all conversations of a generated data set
+    #[arg(long, default_value = "u-0")]
+    pub user: String,
+    /// Calls of each kind
+    #[arg(long, default_value_t = 200, value_parser = positive)]
+    pub calls: usize,
+}
+
+#[derive(Args, Clone)]
+pub struct GenerateArgs {
+    /// Messages altogether
+    #[arg(long, default_value_t = 1_000_000, value_parser = positive)]
+    pub messages: usize,
+    /// Conversations, of very different sizes
+    #[arg(long, default_value_t = 10_000, value_parser = positive)]
+    pub conversations: usize,
+    /// Users, u-0 and so on
+    #[arg(long, default_value_t = 1_000, value_parser = positive)]
+    pub users: usize,
 }
 
 #[derive(Args, Clone)]

@@ -10,6 +10,7 @@ mod crew;
 mod drive;
 mod envelope;
 mod fault;
+mod generate;
 mod handshake;
 mod history;
 mod measure;
@@ -31,7 +32,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::cli::Cli;
+use crate::cli::{Cli, Scenario};
 use crate::report::{Report, table};
 use crate::scenario::Bench;
 
@@ -41,6 +42,9 @@ const COULD_NOT_RUN: u8 = 2;
 fn main() -> ExitCode {
     fail_with_any_part();
     let Cli { common, scenario } = Cli::parse();
+    if let Scenario::Generate(args) = &scenario {
+        return ended(generate::run(args));
+    }
     let json = common.json;
     let mut show = |report: &Report| match json {
         true => println!("{}", report.json()),
@@ -53,6 +57,13 @@ fn main() -> ExitCode {
             }
             ExitCode::from(u8::from(reports.iter().any(|report| report.failed)))
         }
+        Err(why) => ended(Err(why)),
+    }
+}
+
+fn ended(outcome: Result<(), String>) -> ExitCode {
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
             eprintln!("error: {why}");
             ExitCode::from(COULD_NOT_RUN)

@@ -1,6 +1,8 @@
 //! What can be typed: the commands, their arguments, their help. Parses only; `cli` runs them.
 
-use clap::{Arg, ArgAction, Command};
+use std::path::PathBuf;
+
+use clap::{Arg, ArgAction, Command, value_parser};
 
 use super::flags;
 
@@ -33,6 +35,9 @@ pub(super) fn command() -> Command {
         .subcommand(user())
         .subcommand(migrate())
         .subcommand(verify())
+        .subcommand(export())
+        .subcommand(import())
+        .subcommand(backup())
         .subcommand(config())
         .subcommand(webhook_secret());
     #[cfg(feature = "conformance")]
@@ -160,6 +165,57 @@ fn verify() -> Command {
         )
         .after_help("Exit codes:\n  0 sound · 1 damaged · 2 cannot tell\n\nExample:\n  parlor verify > findings.txt");
     flags::add(verify, STORE_SETTINGS)
+}
+
+fn export() -> Command {
+    let export = Command::new("export")
+        .about("Writes everything the database holds to a file")
+        .long_about(
+            "Writes everything the database holds, as it is at one moment, as lines of text with a checksum: to move between \
+             SQLite and PostgreSQL. The server may run meanwhile; clients begin anew after an import then, so stop it first to \
+             move house. Uploaded pictures stay where they are: copy the folder.",
+        )
+        .arg(file("Where to; - is stdout").default_value("-"))
+        .after_help(
+            "Example:\n  parlor export parlor.jsonl\n  \
+             DATABASE_URL=postgres://parlor@db/parlor parlor import parlor.jsonl",
+        );
+    flags::add(export, STORE_SETTINGS)
+}
+
+fn import() -> Command {
+    let epoch =
+        |name: &'static str, help: &'static str| Arg::new(name).long(name).action(ArgAction::SetTrue).help(help);
+    let import = Command::new("import")
+        .about("Puts an export into an empty database")
+        .long_about(
+            "Puts what parlor export wrote into an empty database: all of it or, when the file is damaged, nothing. Users, \
+             conversations and messages keep their ids and positions.",
+        )
+        .arg(file("Where from; - is stdin").required(true))
+        .arg(epoch("keep-epoch", "Clients go on from what they have, whatever the export says").conflicts_with("new-epoch"))
+        .arg(epoch("new-epoch", "Clients begin anew: after the export, something was said that is lost"))
+        .after_help("Example:\n  DATABASE_URL=postgres://parlor@db/parlor parlor import parlor.jsonl");
+    flags::add(import, STORE_SETTINGS)
+}
+
+fn backup() -> Command {
+    let backup = Command::new("backup")
+        .about("Copies the SQLite file while the server runs")
+        .long_about(
+            "Copies the SQLite file as it is at one moment; the server may run meanwhile. To restore it, stop the server and put \
+             the copy where the file was: clients notice that history was rolled back, and begin anew.",
+        )
+        .arg(file("Where to; must not be there").required(true))
+        .after_help("Example:\n  parlor backup /backups/parlor-$(date +%F).sqlite3");
+    flags::add(backup, STORE_SETTINGS)
+}
+
+fn file(help: &'static str) -> Arg {
+    Arg::new("file")
+        .value_name("FILE")
+        .value_parser(value_parser!(PathBuf))
+        .help(help)
 }
 
 fn config() -> Command {

@@ -10,6 +10,7 @@ mod password;
 mod serve;
 mod store;
 mod token;
+mod transfer;
 mod user;
 mod verify;
 
@@ -82,6 +83,9 @@ fn run(matches: &ArgMatches) -> Result<u8, Failure> {
         Some(("token", asked)) => token::run(&config, asked)?,
         Some(("user", asked)) => user::run(&config, asked)?,
         Some(("migrate", asked)) => store::migrate(&config, asked)?,
+        Some(("export", asked)) => transfer::export(&config, asked)?,
+        Some(("import", asked)) => transfer::import(&config, asked)?,
+        Some(("backup", asked)) => transfer::backup(&config, asked)?,
         Some(("verify", _)) => return verify::run(&config),
         Some((other, _)) => return Err(Failure::Usage(format!("{other}: no such command"))),
     }

@@ -6,11 +6,9 @@ use clap::ArgMatches;
 
 use super::{Failure, output};
 use crate::{
+    app::location,
     config::{Config, make_private_dir},
-    db::{
-        Account, Store, StoreError,
-        sqlite::{self, OpenError, Sqlite, SqliteOptions},
-    },
+    db::{Account, OpenError, Opened, Purpose, Store, StoreError},
     domain::{UserId, Username},
 };
 
@@ -36,26 +34,19 @@ pub(super) fn with_store<T>(
         .enable_all()
         .build()
         .map_err(|error| Failure::Failed(format!("no runtime: {error}")))?;
-    let Sqlite { store, closer, .. } = open(config)?;
+    let Opened { store, closer, .. } = open(config)?;
     let done = runtime.block_on(work(store));
     closer.close();
     done
 }
 
-fn open(config: &Config) -> Result<Sqlite, Failure> {
-    let path = config.sqlite_path();
-    // A file that is there may belong to a running server: then its schema is not ours to change.
-    let new = !path.exists();
-    if new {
+fn open(config: &Config) -> Result<Opened, Failure> {
+    let location = location(config);
+    if !location.exists() {
         make_private_dir(&config.data_dir)
             .map_err(|error| Failure::Failed(format!("{}: {error}", config.data_dir.display())))?;
     }
-    Ok(sqlite::open(SqliteOptions {
-        readers: 1,
-        exclusive: new,
-        migrate: new,
-        ..SqliteOptions::new(path)
-    })?)
+    Ok(location.open(Purpose::Tool)?)
 }
 
 /// The user whom an operator means: a login name, else an id.
@@ -73,24 +64,24 @@ pub(super) async fn find(store: &dyn Store, who: &str) -> Result<Option<Account>
 
 /// `parlor migrate`
 pub(super) fn migrate(config: &Config, asked: &ArgMatches) -> Result<(), Failure> {
-    let path = config.sqlite_path();
+    let location = location(config);
     let dry_run = asked.get_flag("dry-run");
-    if dry_run && !path.exists() {
-        output::print(&format!("{}: would be made", path.display()));
+    if dry_run && !location.exists() {
+        output::print(&format!("{location}: would be made"));
         return Ok(());
     }
     let (versions, verb) = if dry_run {
-        (sqlite::pending(&path)?, "would be applied")
+        (location.pending()?, "would be applied")
     } else {
         make_private_dir(&config.data_dir)
             .map_err(|error| Failure::Failed(format!("{}: {error}", config.data_dir.display())))?;
-        (sqlite::migrate(&path)?, "applied")
+        (location.migrate()?, "applied")
     };
     for version in &versions {
         output::print(&format!("{version}: {verb}"));
     }
     if versions.is_empty() {
-        output::print(&format!("{}: up to date", path.display()));
+        output::print(&format!("{location}: up to date"));
     }
     Ok(())
 }

@@ -54,7 +54,7 @@ pub(super) fn run(config: &Config, asked: &ArgMatches) -> Result<(), Failure> {
 /// The id of whoever registered here under that name; of anybody else, the text is the id. A store that is not there or
 /// cannot be opened knows nobody: tokens can be made without it.
 fn whom(config: &Config, user: &str) -> Result<UserId, Failure> {
-    if config.sqlite_path().exists() {
+    if crate::app::location(config).exists() {
         let found = with_store(config, async |store| Ok(find(&*store, user).await?));
         match found {
             Ok(Some(account)) => return Ok(account.user.id.clone()),

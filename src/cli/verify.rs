@@ -1,10 +1,7 @@
 //! `parlor verify`: checks the store, prints what it finds, and says by its exit code how it stands. Changes nothing.
 
 use super::{Failure, output};
-use crate::{
-    config::Config,
-    db::sqlite::verify::{self, Report},
-};
+use crate::{app::location, config::Config, db::Report};
 
 /// The exit codes, which scripts rely on; 2, "cannot tell", is that of [`Failure::Usage`].
 const SOUND: u8 = 0;
@@ -12,12 +9,13 @@ const DAMAGED: u8 = 1;
 
 /// Checks the store of `config`: findings go to stdout, one a line, everything else to stderr.
 pub(super) fn run(config: &Config) -> Result<u8, Failure> {
-    let path = config.sqlite_path();
-    if !path.exists() {
-        return Err(Failure::Usage(format!("{}: there is no database", path.display())));
+    let location = location(config);
+    if !location.exists() {
+        return Err(Failure::Usage(format!("{location}: there is no database")));
     }
-    output::tell(&format!("checking {}", path.display()));
-    let report = verify::verify(&path, &mut |line| output::tell(&line))
+    output::tell(&format!("checking {location}"));
+    let report = location
+        .verify(&mut |line| output::tell(&line))
         .map_err(|error| Failure::Usage(format!("cannot tell: {error}")))?;
     for finding in &report.findings {
         output::print(finding);

@@ -34,8 +34,12 @@ pub struct Config {
     pub listen: SocketAddr,
     /// SQLite file, secret, uploads.
     pub data_dir: PathBuf,
-    /// `sqlite://PATH`; `None` is `parlor.sqlite3` in the data directory.
+    /// `postgres://…` or `sqlite://PATH`; `None` is `parlor.sqlite3` in the data directory.
     pub database_url: Option<String>,
+    /// Connections to PostgreSQL that read at once.
+    pub database_connections: u32,
+    /// Whether the schema is brought up to date at the start.
+    pub migrate: bool,
     /// How many HTTP worker threads.
     pub workers: usize,
     /// How many threads rooms live on.
@@ -126,7 +130,12 @@ impl Rates {
 }
 
 impl Config {
-    /// Where the SQLite file is.
+    /// The URL of the server that the data is on, if it is on one.
+    pub fn postgres_url(&self) -> Option<&str> {
+        self.database_url.as_deref().filter(|url| url.starts_with("postgres"))
+    }
+
+    /// Where the SQLite file is, unless the data is on a server.
     pub fn sqlite_path(&self) -> PathBuf {
         match self
             .database_url

@@ -43,15 +43,16 @@ pub(super) fn public_key_file(text: &str) -> Result<PathBuf, String> {
     path(text)
 }
 
-/// `sqlite://PATH` in its long form; `None` for `sqlite://` alone, which means the default.
+/// `postgres://…` as it is (the database reads it), `sqlite://PATH` in its long form; `None` for `sqlite://` alone, which means
+/// the default.
 pub(super) fn database_url(text: &str) -> Result<Option<String>, String> {
     if text.starts_with("postgres://") || text.starts_with("postgresql://") {
-        return Err("this build has no PostgreSQL yet: give sqlite://PATH, or nothing for the default".to_owned());
+        return Ok(Some(text.to_owned()));
     }
     let path = text
         .strip_prefix("sqlite://")
         .or_else(|| text.strip_prefix("sqlite:"))
-        .ok_or("must be sqlite://PATH")?;
+        .ok_or("must be sqlite://PATH or postgres://USER:PASSWORD@HOST/DATABASE")?;
     if path.contains(":memory:") || path.contains('?') {
         return Err("must be sqlite://PATH: a file, without options".to_owned());
     }

@@ -124,8 +124,8 @@ fn errors_name_the_setting_its_place_and_what_is_allowed() {
         ),
         (
             "DATABASE_URL",
-            "postgres://u:hidden@db/x",
-            "database_url (DATABASE_URL): this build has no PostgreSQL yet: give sqlite://PATH, or nothing for the default",
+            "mysql://u:hidden@db/x",
+            "database_url (DATABASE_URL): must be sqlite://PATH or postgres://USER:PASSWORD@HOST/DATABASE",
         ),
         (
             "REDIS_URL",
@@ -153,7 +153,10 @@ fn a_value_that_is_overridden_does_no_harm() {
 }
 
 #[test]
-fn databases_are_files() {
+fn databases_are_files_or_on_servers() {
+    let config = load_with("", &[("DATABASE_URL", "postgres://u:p@db/x?sslmode=require")], &[]);
+    let config = config.unwrap().config;
+    assert_eq!(config.postgres_url(), Some("postgres://u:p@db/x?sslmode=require"));
     let path = |url: &str| load_with("", &[("DATABASE_URL", url)], &[]).map(|loaded| loaded.config.sqlite_path());
     assert_eq!(path("sqlite:///srv/a.db").unwrap(), PathBuf::from("/srv/a.db"));
     assert_eq!(path("sqlite:a.db").unwrap(), PathBuf::from("a.db"));

@@ -37,6 +37,16 @@ pub enum LogError {
     Unknown(String),
 }
 
+impl From<super::StoreError> for LogError {
+    fn from(error: super::StoreError) -> Self {
+        use super::StoreError;
+        match error {
+            StoreError::Unknown(why) => Self::Unknown(why),
+            StoreError::Unavailable(why) | StoreError::Broken(why) => Self::Unavailable(why),
+        }
+    }
+}
+
 /// What one conversation wants committed, in its order.
 #[derive(Debug, Clone)]
 pub struct ConversationAppend {

@@ -78,7 +78,7 @@ fn says(everybody: &[Person], rng: &mut StdRng) -> String {
 async fn ages(server: &Server, who: &Person, chat: &Chat) -> u64 {
     let upto = who.seq_of(chat).await / 3;
     let id = chat.id.replace('-', "");
-    Store::open(&server.place().data()).changes(&format!(
+    Store::open(server.place()).changes(&format!(
         "UPDATE messages SET created_at = created_at - 3600000 WHERE position & 4294967295 <= {upto}
          AND position >> 32 = (SELECT key FROM conversations WHERE id = x'{id}')"
     ));

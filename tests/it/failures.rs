@@ -26,7 +26,7 @@ async fn a_locked_database_is_answered_and_sends_nothing() {
     let (server, alice, bob, chat) = pair().await;
     let (alice_tab, bob_tab) = (alice.connect().await, bob.connect().await);
     alice_tab.sends(&chat, "before").await;
-    let mut store = Store::open(&server.place().data());
+    let mut store = Store::open(server.place());
     store.locks();
     let asked = Instant::now();
     let by_socket = alice_tab.begins(
@@ -79,7 +79,7 @@ async fn a_locked_database_is_answered_and_sends_nothing() {
 async fn a_database_locked_for_a_moment_is_nobodys_business() {
     let (server, alice, bob, chat) = pair().await;
     let (alice_tab, bob_tab) = (alice.connect().await, bob.connect().await);
-    let mut store = Store::open(&server.place().data());
+    let mut store = Store::open(server.place());
     store.locks();
     let data = json!({"conversationId": chat.id, "content": "patience", "clientId": "c-1"});
     let asked = alice_tab.begins("send_message", data);
@@ -96,7 +96,7 @@ async fn every_route_that_writes_is_answered_in_time_while_the_database_is_locke
     let group = alice.group("Tea", &[&bob]).await;
     let sent = alice.posts(&chat, "before").await;
     let message = format!("/messages/{}", sent["id"].as_str().expect("an id"));
-    let mut store = Store::open(&server.place().data());
+    let mut store = Store::open(server.place());
     store.locks();
     let register = json!({"username": "dora", "password": "correct horse battery"});
     let calls = [
@@ -135,7 +135,10 @@ async fn every_route_that_writes_is_answered_in_time_while_the_database_is_locke
 #[tokio::test]
 async fn a_full_disk_refuses_and_keeps_what_it_acknowledged() {
     need_faults();
-    let mut server = Server::with().env("PARLOR_FAULT_SQLITE_MAX_PAGES", "300").start().await;
+    let mut server = Server::on_sqlite()
+        .env("PARLOR_FAULT_SQLITE_MAX_PAGES", "300")
+        .start()
+        .await;
     let (alice, bob) = (server.user("alice").await, server.user("bob").await);
     let chat = alice.direct_with(&bob).await;
     let (alice_tab, bob_tab) = (alice.connect().await, bob.connect().await);

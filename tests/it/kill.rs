@@ -124,7 +124,7 @@ async fn a_database_that_locks_under_load_keeps_every_promise() {
     let (seed, mut rng) = seeded();
     let server = Server::start().await;
     let swarm = Swarm::start(&server, seed).await;
-    let mut store = Store::open(&server.place().data());
+    let mut store = Store::open(server.place());
     for _ in 0..2 {
         swarm.acknowledges(rng.random_range(1..500)).await;
         store.locks();

@@ -31,9 +31,13 @@ mod mentions;
 mod messages;
 mod openapi;
 mod operators;
+mod outage;
 mod panics;
 mod permissions;
+#[path = "../postgres/mod.rs"]
+mod postgres;
 mod presence;
+mod proxy;
 mod rates;
 mod reactions;
 mod receipts;

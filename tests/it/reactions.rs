@@ -264,7 +264,7 @@ async fn a_message_takes_so_many_reactions_and_no_more() {
     let sent = alice.posts(&chat, "popular").await;
     server.stop().await;
     // A thousand users would take a while: the store is told that they did, each as the change that it would be.
-    Store::open(&server.place().data()).runs(
+    Store::open(server.place()).runs(
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 999)
          INSERT INTO users (key, id, name, name_folded, display_name, display_name_folded, created_at)
          SELECT 1000 + i, 'fan-' || i, 'fan' || i, 'fan' || i, 'Fan', 'fan', 1 FROM n;

@@ -16,7 +16,7 @@ async fn ephemeral(owner: &Person, members: &[&Person]) -> Chat {
 
 /// Lets an hour go by for what was said so far, up to and with a seq, wherever it was said.
 fn an_hour_passes(server: &Server, upto: u64) {
-    let aged = Store::open(&server.place().data()).changes(&format!(
+    let aged = Store::open(server.place()).changes(&format!(
         "UPDATE messages SET created_at = created_at - 3600000 WHERE position & 4294967295 <= {upto}"
     ));
     assert!(aged > 0, "nothing was said");
@@ -223,7 +223,7 @@ async fn a_deleted_conversation_loses_its_messages_too_unless_they_are_kept() {
     an_hour_passes(&server, 2);
     // The last one of the round.
     gone_up_to(&tab, &other, 1).await;
-    let left = Store::open(&server.place().data()).reads("SELECT count(*) FROM messages");
+    let left = Store::open(server.place()).reads("SELECT count(*) FROM messages");
     assert_eq!(left, 2, "what was said in the one that is kept, and its end");
 }
 
@@ -232,7 +232,7 @@ async fn kills_in_the_middle_of_it_break_no_promise() {
     let mut server = Server::with().on_a_port_of_its_own().start().await;
     let swarm = Swarm::start(&server, 7).await;
     swarm.acknowledges(50).await;
-    let mut store = Store::open(&server.place().data());
+    let mut store = Store::open(server.place());
     // Shorter than anybody may ask for; the rooms of the next start know.
     store.changes("UPDATE conversations SET retention_seconds = 2 WHERE kind = 1");
     const GONE: &str = "SELECT sum(expired_seq) FROM heads";

@@ -188,7 +188,7 @@ async fn what_is_deleted_or_gone_is_not_found() {
     assert_eq!(alice.finds("word").await, Vec::<String>::new());
     alice.posts(&chat, "a word that passes").await;
     assert_eq!(alice.finds("word").await.len(), 1);
-    let mut store = Store::open(&server.place().data());
+    let mut store = Store::open(server.place());
     store.changes("UPDATE messages SET created_at = created_at - 3600000");
     tab.sees("messages_expired", |data| data["expiredSeq"] == 3).await;
     assert_eq!(alice.finds("word").await, Vec::<String>::new());

@@ -270,7 +270,7 @@ async fn an_image_that_was_never_posted_goes_after_fifty_hours() {
     let (server, alice, _bob, chat) = pair().await;
     let (forgotten, posted) = (alice.uploads_a_picture().await, alice.uploads_a_picture().await);
     alice.posts_image(&chat, &posted).await;
-    let mut store = Store::open(&server.place().data());
+    let mut store = Store::open(server.place());
     // As long as that is promised: to the millisecond in the record, 50 h after it was made.
     let hours = "sweep_at = created_at + 50 * 3600 * 1000";
     let earlier = "created_at = created_at - 50 * 3600 * 1000, sweep_at = sweep_at - 50 * 3600 * 1000";
@@ -559,7 +559,7 @@ async fn a_database_that_cannot_commit_keeps_no_image() {
     let server = Server::start().await;
     let alice = server.user("alice").await;
     alice.uploads_a_picture().await;
-    let mut store = Store::open(&server.place().data());
+    let mut store = Store::open(server.place());
     store.locks();
     let answer = alice.uploads("image/png", &png()).await;
     assert!(answer.took < ANSWERED_WITHIN, "answered after {:?}", answer.took);

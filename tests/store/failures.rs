@@ -11,7 +11,7 @@ use std::{
 
 use diesel::{Connection, SqliteConnection, connection::SimpleConnection};
 use parlor::{
-    db::{LogError, Outcome, StoreError, sqlite::OpenError},
+    db::{LogError, OpenError, Outcome, StoreError},
     domain::Seq,
 };
 
@@ -51,7 +51,7 @@ async fn a_locked_file_is_unavailable_and_then_goes_on() {
 
 #[tokio::test]
 async fn a_second_server_is_refused_with_the_first_ones_number() {
-    let world = World::fresh().await;
+    let world = World::on_sqlite();
     let Err(refused) = World::at(world.dir.clone(), |_| {}) else {
         panic!("two servers on one file")
     };
@@ -75,7 +75,7 @@ async fn a_second_server_is_refused_with_the_first_ones_number() {
 
 #[tokio::test]
 async fn after_closing_everything_is_unavailable() {
-    let mut world = World::fresh().await;
+    let mut world = World::on_sqlite();
     let ann = world.user("ann").await;
     let room = world.group(&ann, &[]).await;
     world.closer.take().unwrap().close();
@@ -87,7 +87,7 @@ async fn after_closing_everything_is_unavailable() {
 
 #[tokio::test]
 async fn a_rolled_back_file_begins_a_new_epoch() {
-    let world = World::fresh().await;
+    let world = World::on_sqlite();
     let ann = world.user("ann").await;
     let room = world.group(&ann, &[]).await;
     world.says(&room, &ann, "1").await;

@@ -1,14 +1,18 @@
 //! The contract of the store, for every database: what `Store` and `Log` promise, each test on a fresh store in a real
-//! file. One module per area; `world` is what they speak.
+//! file or, with `PARLOR_TEST_DATABASE=postgres`, on a real server. One module per area; `world` is what they speak.
 
 mod entry;
 mod failures;
 mod log;
 mod membership;
 mod model;
+mod moving;
+#[path = "../postgres/mod.rs"]
+mod postgres;
 mod reads;
 mod retention;
 mod search;
+mod servers;
 mod settings;
 mod talk;
 mod uploads;

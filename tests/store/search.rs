@@ -2,17 +2,13 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use diesel::connection::SimpleConnection;
 use parlor::{
     db::{Before, Found, Op, Outcome, Search},
     domain::{Content, MessageId, Seq, Timestamp, User, UserKey, words::Sought},
 };
 use proptest::{collection::vec, prelude::*};
 
-use crate::{
-    failures::raw,
-    world::{World, words},
-};
+use crate::world::{World, words};
 
 fn search(q: &str) -> Search {
     Search {
@@ -235,30 +231,32 @@ async fn what_is_gone_is_not_found_and_leaves_the_index() {
     world.is_sound();
     world.is_indexed().await;
     world.is_sound();
-    let left = raw(&world.path()).count("message_index_docsize");
+    let left = world.indexed();
     assert_eq!(left, 3);
 }
 
-trait Count {
-    fn count(&mut self, table: &str) -> i64;
-}
-
-impl Count for diesel::SqliteConnection {
-    fn count(&mut self, table: &str) -> i64 {
-        use diesel::{RunQueryDsl, dsl::sql, sql_types::BigInt};
-        diesel::select(sql::<BigInt>(&format!("(SELECT count(*) FROM {table})")))
-            .get_result(self)
-            .unwrap()
-    }
-}
-
 impl World {
+    /// How many messages the index has.
+    fn indexed(&self) -> i64 {
+        match self.database {
+            Some(_) => self.count("message_index"),
+            None => self.count("message_index_docsize"),
+        }
+    }
+
+    /// Forgets the index.
+    fn forgets(&self) {
+        self.sql(match self.database {
+            Some(_) => "DELETE FROM search_progress; DELETE FROM message_index",
+            None => "DELETE FROM search_progress; INSERT INTO message_index (message_index) VALUES ('delete-all')",
+        });
+    }
+
     /// Waits until the index has everything, without a search.
     async fn is_indexed(&self) {
         let lag = "heads h LEFT JOIN search_progress p USING (conversation_key)
                    WHERE h.seq > coalesce(p.seq, 0) OR h.expired_seq > coalesce(p.expired_seq, 0)";
-        let mut file = raw(&self.path());
-        while file.count(lag) > 0 || self.store.search_backlog() > 0 {
+        while self.count(lag) > 0 || self.store.search_backlog() > 0 {
             tokio::task::yield_now().await;
         }
     }
@@ -274,18 +272,14 @@ async fn the_index_follows_by_itself_and_after_a_restart() {
         world.append(room, ops).await;
     }
     world.is_indexed().await;
-    assert_eq!(raw(&world.path()).count("message_index_docsize"), 900);
+    assert_eq!(world.indexed(), 900);
     world.is_sound();
     // An index that was forgotten is made again by the next start.
-    let dir = world.close();
-    let path = dir.path().join("parlor.sqlite3");
-    raw(&path)
-        .batch_execute("DELETE FROM search_progress; INSERT INTO message_index (message_index) VALUES ('delete-all')")
-        .unwrap();
-    assert_eq!(raw(&path).count("message_index_docsize"), 0);
-    let world = World::at(dir, |_| {}).unwrap();
+    world.forgets();
+    assert_eq!(world.indexed(), 0);
+    let world = world.reopened();
     world.is_indexed().await;
-    assert_eq!(raw(&world.path()).count("message_index_docsize"), 900);
+    assert_eq!(world.indexed(), 900);
     assert_eq!(world.found(&ann, "449").await, ["tea 449", "tea 449"]);
     world.is_sound();
 }

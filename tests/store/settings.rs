@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use parlor::{
-    db::{Change, Outcome, Refusal, sqlite::verify::verify},
+    db::{Change, Outcome, Refusal},
     domain::{Conversation, ConversationName, MessageType, Policies, Role, Seq, Settings, User},
 };
 
@@ -155,7 +155,7 @@ async fn what_has_ended_is_there_for_nobody_and_its_rows_stay() {
     assert!(listed.is_empty());
     let world = world.reopened();
     assert_eq!(world.store.changes(&room, Seq(0), 10).await.unwrap().len(), 3);
-    let report = verify(&world.path(), &mut |_| {}).unwrap();
+    let report = world.report();
     assert_eq!(report.findings, Vec::<String>::new());
     assert_eq!((report.conversations, report.members), (1, 3));
 }

@@ -95,11 +95,8 @@ async fn what_cannot_be_edited_or_reacted_to() {
         );
     }
     // A drawing is no text, whoever's it is.
-    let path = world.path();
     let (drawn, _) = world.says(&room, &ann, "a drawing").await;
-    raw(&path)
-        .batch_execute("UPDATE messages SET kind = 1, content = '{}' WHERE position & 4294967295 = 6")
-        .unwrap();
+    world.sql("UPDATE messages SET kind = 1, content = '{}' WHERE position & 4294967295 = 6");
     assert_eq!(drawn.claimed_seq(), Seq(6));
     let refused = world.does(&room, world.edit(&ann, drawn, "x", &[])).await.err();
     assert_eq!(refused, Some(Refusal::NoText));
@@ -189,9 +186,7 @@ async fn every_change_is_told_again_in_the_latest_form_or_as_a_deletion() {
     assert_eq!(told(0).await, due);
     assert_eq!(told(6).await, due[6..]);
     // As retention does it.
-    raw(&world.path())
-        .batch_execute("DELETE FROM messages WHERE position & 4294967295 IN (1, 2)")
-        .unwrap();
+    world.sql("DELETE FROM messages WHERE position & 4294967295 IN (1, 2)");
     let gone = |id: MessageId, by: &User| format!("deleted {id} by {}", by.id);
     let due = [
         gone(one, &ann),
@@ -372,9 +367,7 @@ async fn what_is_unread_is_counted_past_any_number_of_other_changes() {
         .unwrap();
     world.says(&room, &ann, "hi").await;
     // As if these had been edited and reacted to a hundred thousand times.
-    raw(&world.path())
-        .batch_execute("UPDATE heads SET seq = seq + 100000")
-        .unwrap();
+    world.sql("UPDATE heads SET seq = seq + 100000");
     let view = world.store.conversation_view(room.id, bob.key).await.unwrap().unwrap();
     assert_eq!((view.unread_count, view.mention_count), (2, 1));
     let read = world.does(&room, world.read(&bob, 1)).await;

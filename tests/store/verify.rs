@@ -4,7 +4,7 @@ use diesel::connection::SimpleConnection;
 use parlor::{
     db::{
         Outcome,
-        sqlite::{OpenError, verify::verify},
+        {OpenError, sqlite::verify},
     },
     domain::Seq,
 };
@@ -19,7 +19,7 @@ use crate::{
 /// deleted, 4 is a channel, 5 a room, 6 has a picture.
 /// In 7, message 1 by user 1 mentions user 2 and was edited by 2; 3 to 5 are reactions to it, of which 4 took one back.
 async fn used() -> std::sync::Arc<TempDir> {
-    let world = World::fresh().await;
+    let world = World::on_sqlite();
     let [ann, bob, cem] = world.users(["ann", "bob", "cem"]).await;
     let room = world.group(&ann, &[&bob]).await;
     world.does(&room, world.send(&ann, named("one", "c-1"))).await.unwrap();
@@ -80,7 +80,7 @@ async fn a_store_that_was_used_is_clean() {
 
 #[tokio::test]
 async fn a_running_store_can_be_verified() {
-    let world = World::fresh().await;
+    let world = World::on_sqlite();
     let ann = world.user("ann").await;
     let room = world.group(&ann, &[]).await;
     world.says(&room, &ann, "hi").await;
@@ -431,7 +431,7 @@ async fn a_torn_page_is_found() {
 
 #[tokio::test]
 async fn findings_are_bounded() {
-    let world = World::fresh().await;
+    let world = World::on_sqlite();
     let ann = world.user("ann").await;
     let room = world.group(&ann, &[]).await;
     world
@@ -446,6 +446,6 @@ async fn findings_are_bounded() {
         .batch_execute("DELETE FROM messages WHERE position % 2 = 0")
         .unwrap();
     let report = verify(&path, &mut |_| {}).unwrap();
-    assert_eq!(report.findings.len(), parlor::db::sqlite::verify::FINDINGS_MAX);
+    assert_eq!(report.findings.len(), parlor::db::FINDINGS_MAX);
     assert!(report.more > 100);
 }

@@ -1,5 +1,5 @@
-//! A fresh store for a test, and the words the tests speak in. Which database it is stands here only: another one gets its
-//! own `World::fresh`.
+//! A fresh store for a test, and the words the tests speak in. Which database it is stands here only: `World::fresh` makes
+//! what `PARLOR_TEST_DATABASE` asks for.
 
 use std::{
     path::PathBuf,
@@ -9,12 +9,13 @@ use std::{
     },
 };
 
+use crate::postgres::{self, Cluster, Database};
+use diesel::{RunQueryDsl, connection::SimpleConnection, dsl::sql, sql_types::BigInt};
 use parlor::{
     db::{
-        Appended, ConversationAppend, Log, LogError, NewAccount, NewConversation, NewMessage, NewUpload, Op, Outcome,
-        Refusal, Store,
-        sqlite::verify::verify,
-        sqlite::{self, Closer, Sqlite, SqliteOptions},
+        Appended, Closer, ConversationAppend, Location, Log, LogError, NewAccount, NewConversation, NewMessage,
+        NewUpload, Op, OpenError, Opened, Outcome, Purpose, Refusal, Report, Store,
+        sqlite::{self, SqliteOptions},
     },
     domain::{
         ClientId, Content, Conversation, ConversationId, ConversationName, Emoji, ImageType, InviteCode, Kind,
@@ -32,6 +33,8 @@ pub struct World {
     pub log: Mutex<Box<dyn Log>>,
     pub closer: Option<Closer>,
     pub dir: Arc<TempDir>,
+    /// `None`: it is a file in `dir`.
+    pub database: Option<Arc<Database<'static>>>,
     clock: AtomicI64,
     random: AtomicU64,
 }
@@ -65,22 +68,56 @@ pub fn named(text: &str, client_id: &str) -> Draft {
 
 impl World {
     pub async fn fresh() -> Self {
-        Self::at(Arc::new(tempfile::tempdir().unwrap()), |_| {}).unwrap()
+        let database = postgres::wanted().then(|| Arc::new(Cluster::shared().database()));
+        Self::opened(Arc::new(tempfile::tempdir().unwrap()), database)
     }
 
-    /// The store in `dir`, opened as `change` says.
-    pub fn at(dir: Arc<TempDir>, change: impl FnOnce(&mut SqliteOptions)) -> Result<Self, sqlite::OpenError> {
+    /// The file in `dir`, opened as `change` says.
+    pub fn at(dir: Arc<TempDir>, change: impl FnOnce(&mut SqliteOptions)) -> Result<Self, OpenError> {
         let mut options = SqliteOptions::new(dir.path().join("parlor.sqlite3"));
         change(&mut options);
-        let Sqlite { store, log, closer } = sqlite::open(options)?;
-        Ok(Self {
+        Ok(Self::on(sqlite::open(options)?, dir, None))
+    }
+
+    fn on(opened: Opened, dir: Arc<TempDir>, database: Option<Arc<Database<'static>>>) -> Self {
+        let Opened { store, log, closer } = opened;
+        Self {
             store,
             log: Mutex::new(log),
             closer: Some(closer),
             dir,
+            database,
             clock: AtomicI64::new(1_768_693_477_120),
             random: AtomicU64::new(1),
-        })
+        }
+    }
+
+    /// The database that `PARLOR_TEST_DATABASE` asks for, opened again.
+    fn opened(dir: Arc<TempDir>, database: Option<Arc<Database<'static>>>) -> Self {
+        let Some(postgres) = &database else {
+            return Self::at(dir, |_| {}).unwrap();
+        };
+        let purpose = Purpose::Serve {
+            migrate: true,
+            readers: 3,
+        };
+        let opened = Location::Postgres(postgres.url()).open(purpose).unwrap();
+        Self::on(opened, dir, database)
+    }
+
+    /// This database, which is not fresh.
+    pub fn on_database(database: Database<'static>) -> Self {
+        Self::on_shared(Arc::new(database))
+    }
+
+    /// The same, which others use too.
+    pub fn on_shared(database: Arc<Database<'static>>) -> Self {
+        Self::opened(Arc::new(tempfile::tempdir().unwrap()), Some(database))
+    }
+
+    /// A fresh file, whatever the other tests run on.
+    pub fn on_sqlite() -> Self {
+        Self::at(Arc::new(tempfile::tempdir().unwrap()), |_| {}).unwrap()
     }
 
     pub fn path(&self) -> PathBuf {
@@ -95,7 +132,8 @@ impl World {
 
     /// Closes and opens it again.
     pub fn reopened(self) -> Self {
-        Self::at(self.close(), |_| {}).unwrap()
+        let database = self.database.clone();
+        Self::opened(self.close(), database)
     }
 
     /// A moment later than every one before.
@@ -148,9 +186,40 @@ impl World {
         UploadName::new(bytes, ImageType::Png)
     }
 
+    /// Runs statements on the database itself.
+    pub fn sql(&self, statements: &str) -> Vec<String> {
+        match &self.database {
+            Some(database) => database.runs(statements),
+            None => {
+                crate::failures::raw(&self.path()).batch_execute(statements).unwrap();
+                Vec::new()
+            }
+        }
+    }
+
+    /// How many rows there are (`messages`, `heads WHERE …`).
+    pub fn count(&self, of: &str) -> i64 {
+        let query = format!("SELECT count(*) FROM {of}");
+        match &self.database {
+            Some(database) => database.runs(&query)[0].parse().unwrap(),
+            None => sql::<BigInt>(&query)
+                .get_result(&mut crate::failures::raw(&self.path()))
+                .unwrap(),
+        }
+    }
+
+    /// What `verify` says.
+    pub fn report(&self) -> Report {
+        let location = match &self.database {
+            Some(database) => Location::Postgres(database.url()),
+            None => Location::Sqlite(self.path()),
+        };
+        location.verify(&mut |_| {}).unwrap()
+    }
+
     /// `verify` finds nothing.
     pub fn is_sound(&self) {
-        let report = verify(&self.path(), &mut |_| {}).unwrap();
+        let report = self.report();
         assert_eq!(report.findings, Vec::<String>::new());
     }
 

@@ -20,6 +20,7 @@ mod all;
 mod fanout;
 mod idle;
 mod mixed;
+mod read;
 mod send;
 
 /// What every scenario needs of the command line.
@@ -43,6 +44,8 @@ impl Bench {
             Scenario::Idle(args) => idle::run(self, args)?,
             Scenario::Mixed(args) => mixed::run(self, args)?,
             Scenario::All(args) => return all::run(self, args, show),
+            Scenario::Read(args) => return read::run(self, args).map(|()| Vec::new()),
+            Scenario::Generate(args) => return crate::generate::run(args).map(|()| Vec::new()),
         };
         show(&report);
         Ok(vec![report])

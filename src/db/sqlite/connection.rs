@@ -2,7 +2,7 @@
 
 use std::{path::Path, time::Duration};
 
-use diesel::{Connection, SqliteConnection, connection::SimpleConnection, r2d2};
+use diesel::{Connection, RunQueryDsl, SqliteConnection, connection::SimpleConnection, r2d2};
 
 use super::OpenError;
 
@@ -57,6 +57,19 @@ impl r2d2::CustomizeConnection<SqliteConnection, r2d2::Error> for Reader {
             self.busy_timeout.as_millis()
         );
         connection.batch_execute(&setup).map_err(r2d2::Error::QueryError)
+    }
+}
+
+/// What is wrong with the file's own structure, with its indexes.
+pub fn integrity(connection: &mut SqliteConnection) -> Vec<String> {
+    let lines: diesel::QueryResult<Vec<String>> =
+        diesel::dsl::sql::<diesel::sql_types::Text>("PRAGMA integrity_check(20)").load(connection);
+    match lines {
+        Ok(lines) => {
+            let wrong = lines.into_iter().filter(|line| line != "ok");
+            wrong.map(|line| format!("the file: {line}")).collect()
+        }
+        Err(error) => vec![format!("the file cannot be read: {error}")],
     }
 }
 

@@ -39,7 +39,9 @@ pub fn apply(connection: &mut SqliteConnection, path: &Path) -> Result<Vec<Strin
         return Ok(missing);
     };
     if !is_empty(connection)? {
-        copy(connection, &with_suffix(path, &format!(".before-{first}")))?;
+        let target = with_suffix(path, &format!(".before-{first}"));
+        copy(connection, &target)?;
+        log::info!(target: "parlor::db", "copied the database to {} before its schema changes", target.display());
     }
     // One transaction a version, so that a failure leaves the schema of the version before it.
     connection
@@ -52,7 +54,7 @@ pub fn apply(connection: &mut SqliteConnection, path: &Path) -> Result<Vec<Strin
 }
 
 /// Copies the file, as it is to this connection, to `target`; one that is there is replaced, and never by half a copy.
-fn copy(connection: &mut SqliteConnection, target: &Path) -> Result<(), OpenError> {
+pub fn copy(connection: &mut SqliteConnection, target: &Path) -> Result<(), OpenError> {
     let draft = with_suffix(target, ".new");
     let io = |error| OpenError::Io {
         path: target.to_owned(),
@@ -70,7 +72,6 @@ fn copy(connection: &mut SqliteConnection, target: &Path) -> Result<(), OpenErro
         .and_then(|file| file.sync_all())
         .map_err(io)?;
     std::fs::rename(&draft, target).map_err(io)?;
-    log::info!(target: "parlor::db", "copied the database to {} before its schema changes", target.display());
     Ok(())
 }
 

@@ -1,36 +1,37 @@
 //! The embedded store: one file, one thread that writes, a pool of connections that read. Opened by `app` and `cli`, which
 //! see the two traits only.
 
-mod append;
-mod backlog;
 mod connection;
 mod epoch;
-mod index;
 mod lock;
 mod migrations;
 #[cfg(test)]
 mod plans;
 mod readers;
-mod statement;
-mod store;
-pub mod verify;
+mod words;
 mod writer;
 
 use std::{
-    fmt,
     path::{Path, PathBuf},
     sync::Arc,
-    thread::JoinHandle,
     time::Duration,
 };
 
 use async_trait::async_trait;
+use diesel::{SqliteConnection, connection::SimpleConnection};
 
-use self::{
-    backlog::Backlog, epoch::Sidecar, lock::FileLock, readers::Readers, store::SqliteStore, writer::Writer,
-    writer::WriterHandle,
+use self::{epoch::Sidecar, lock::FileLock, readers::Readers, writer::Writer, writer::WriterHandle};
+pub use super::open::OpenError;
+use super::{
+    Appended, Carried, ConversationAppend, Log, LogError, StoreError, TransferError,
+    common::{
+        backlog::Backlog,
+        store::{Engine, Storage},
+        verify::{self, Report},
+    },
+    open::{Closer, In, Opened, Out, Progress},
+    transfer,
 };
-use super::{Appended, ConversationAppend, Log, LogError, Store, StoreError};
 
 /// How to open a file.
 #[derive(Debug, Clone)]
@@ -60,81 +61,8 @@ impl SqliteOptions {
     }
 }
 
-/// Why a file could not be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// Another server has it.
-    #[error("another Parlor{} is using {}", holder(.pid), .path.display())]
-    InUse {
-        /// The file.
-        path: PathBuf,
-        /// The other one's process, if it is known.
-        pid: Option<u32>,
-    },
-    /// A newer Parlor has changed its schema.
-    #[error("the database was made by a newer Parlor (it has schema version {version}, unknown to this one)")]
-    Newer {
-        /// The version that this binary does not know.
-        version: String,
-    },
-    /// The schema lacks versions, and they are not to be applied.
-    #[error("the database's schema is out of date ({}): run `parlor migrate`", .0.join(", "))]
-    Pending(Vec<String>),
-    /// Its name is not UTF-8.
-    #[error("the path {} is not valid UTF-8", .0.display())]
-    Path(PathBuf),
-    /// The file system refused.
-    #[error("{}: {error}", .path.display())]
-    Io {
-        /// What was to be opened or written.
-        path: PathBuf,
-        /// Why not.
-        error: std::io::Error,
-    },
-    /// SQLite refused.
-    #[error("the database cannot be opened: {0}")]
-    Database(String),
-}
-
-impl OpenError {
-    fn database(error: impl fmt::Display) -> Self {
-        Self::Database(error.to_string())
-    }
-}
-
-fn holder(pid: &Option<u32>) -> String {
-    pid.map_or_else(String::new, |pid| format!(" (pid {pid})"))
-}
-
-/// An open file: the two seams on it, and the way to close it.
-pub struct Sqlite {
-    /// Reads, and writes that take no seq. Clone it as you like.
-    pub store: Arc<dyn Store>,
-    /// The log, for the persistence actor.
-    pub log: Box<dyn Log>,
-    /// To be called when nothing is asked any more.
-    pub closer: Closer,
-}
-
-/// Ends the writer. Dropping it does nothing: the writer ends when store and log are gone, but nobody waits for that.
-pub struct Closer {
-    writer: WriterHandle,
-    thread: JoinHandle<()>,
-}
-
-impl Closer {
-    /// Waits for what was asked before, then closes the file and lets go of its lock. Blocks: not for an event loop.
-    /// Whatever is asked afterwards is answered `Unavailable`.
-    pub fn close(self) {
-        self.writer.close();
-        if self.thread.join().is_err() {
-            log::error!(target: "parlor::db", "the writer ended in a panic");
-        }
-    }
-}
-
 /// Opens a file. Blocks: not for an event loop.
-pub fn open(options: SqliteOptions) -> Result<Sqlite, OpenError> {
+pub fn open(options: SqliteOptions) -> Result<Opened, OpenError> {
     let SqliteOptions {
         path,
         readers,
@@ -172,10 +100,19 @@ pub fn open(options: SqliteOptions) -> Result<Sqlite, OpenError> {
         backlog: exclusive.then(Backlog::new),
     }
     .start()?;
-    Ok(Sqlite {
-        store: Arc::new(SqliteStore::new(readers, writer.clone(), epoch)),
+    let engine = SqliteEngine {
+        readers,
+        writer: writer.clone(),
+    };
+    Ok(Opened {
+        store: Arc::new(Storage::new(engine, epoch)),
         log: Box::new(SqliteLog(writer.clone())),
-        closer: Closer { writer, thread },
+        closer: Closer::new(move || {
+            writer.close();
+            if thread.join().is_err() {
+                log::error!(target: "parlor::db", "the writer ended in a panic");
+            }
+        }),
     })
 }
 
@@ -190,14 +127,111 @@ pub fn migrate(path: &Path) -> Result<Vec<String>, OpenError> {
     migrations::migrate(path, Duration::from_secs(4))
 }
 
+/// Writes everything that the file at `path` holds to `out`.
+pub fn export(path: &Path, out: Out<'_>, progress: Progress<'_>) -> Result<Carried, TransferError> {
+    // Held until it is written: no server can begin.
+    let lock = FileLock::take(path);
+    let mut connection = existing(path)?;
+    connection.batch_execute("BEGIN")?;
+    transfer::export(&mut connection, lock.is_ok(), out, progress)
+}
+
+/// Puts everything that `input` holds into the file at `path`.
+pub fn import(
+    path: &Path,
+    input: In<'_>,
+    keep_epoch: Option<bool>,
+    progress: Progress<'_>,
+) -> Result<Carried, TransferError> {
+    let _lock = FileLock::take(path)?;
+    let mut connection = connection::writer(path, Duration::from_secs(4))?;
+    migrations::apply(&mut connection, path)?;
+    connection.batch_execute("BEGIN IMMEDIATE")?;
+    let carried = transfer::import(&mut connection, input, keep_epoch, progress)?;
+    connection.batch_execute("COMMIT")?;
+    epoch::read_or_make(&mut connection)?;
+    connection.batch_execute("PRAGMA wal_checkpoint(TRUNCATE)")?;
+    Ok(carried)
+}
+
+/// Copies the file at `path` as it is at one moment.
+pub fn backup(path: &Path, target: &Path) -> Result<(), OpenError> {
+    if target.exists() {
+        let error = std::io::Error::from(std::io::ErrorKind::AlreadyExists);
+        let path = target.to_owned();
+        return Err(OpenError::Io { path, error });
+    }
+    migrations::copy(&mut existing(path)?, target)
+}
+
+/// Checks the file at `path`; a server may run beside it. An error means that nothing could be said.
+pub fn verify(path: &Path, progress: &mut dyn FnMut(String)) -> Result<Report, OpenError> {
+    let mut connection = existing(path)?;
+    connection
+        .batch_execute("PRAGMA query_only = ON; BEGIN")
+        .map_err(OpenError::database)?;
+    Ok(verify::verify(&mut connection, connection::integrity, progress)?)
+}
+
+/// A connection to a file that is there and up to date.
+fn existing(path: &Path) -> Result<SqliteConnection, OpenError> {
+    std::fs::metadata(path).map_err(|error| OpenError::Io {
+        path: path.to_owned(),
+        error,
+    })?;
+    let mut connection = connection::plain(path, Duration::from_secs(4))?;
+    let missing = migrations::missing_of_existing(&mut connection)?;
+    if missing.is_empty() {
+        Ok(connection)
+    } else {
+        Err(OpenError::Pending(missing))
+    }
+}
+
+/// The threads with their connections.
+struct SqliteEngine {
+    readers: Readers,
+    writer: WriterHandle,
+}
+
+impl Engine for SqliteEngine {
+    type Connection = SqliteConnection;
+    const NAME: &'static str = "sqlite";
+
+    async fn read<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        F: FnOnce(&mut SqliteConnection) -> Result<T, StoreError> + Send + 'static,
+        T: Send + 'static,
+    {
+        self.readers.read(work).await
+    }
+
+    async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        F: FnOnce(&mut SqliteConnection) -> Result<T, StoreError> + Send + 'static,
+        T: Send + 'static,
+    {
+        self.writer.write(work).await
+    }
+
+    fn committed_within(&self, age: Duration) -> bool {
+        self.writer.committed_within(age)
+    }
+
+    fn backlog(&self) -> u64 {
+        self.writer.backlog()
+    }
+
+    fn pool(&self) -> (u32, u32) {
+        self.readers.state()
+    }
+}
+
 struct SqliteLog(WriterHandle);
 
 #[async_trait]
 impl Log for SqliteLog {
     async fn append(&mut self, batch: Vec<ConversationAppend>) -> Result<Vec<Appended>, LogError> {
-        self.0.append(batch).await.map_err(|error| match error {
-            StoreError::Unknown(why) => LogError::Unknown(why),
-            StoreError::Unavailable(why) | StoreError::Broken(why) => LogError::Unavailable(why),
-        })
+        Ok(self.0.append(batch).await?)
     }
 }

@@ -8,14 +8,17 @@ use diesel::{
     sqlite::Sqlite,
 };
 
-use super::{
-    append::{ByClient, ForgetUses, MarkUnused, Oldest},
-    connection,
-    index::{Indexed, Lagging},
-    migrations, store,
-};
+use super::{connection, migrations, words::Indexed};
 use crate::{
-    db::{query, types::Id},
+    db::{
+        common::{
+            append::{ByClient, ForgetUses, MarkUnused, Oldest},
+            index::Lagging,
+            store,
+        },
+        query,
+        types::Id,
+    },
     domain::UserKey,
 };
 

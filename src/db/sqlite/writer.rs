@@ -17,8 +17,11 @@ use std::{
 use diesel::{SqliteConnection, connection::SimpleConnection};
 use tokio::sync::oneshot;
 
-use super::{OpenError, append, backlog::Backlog, connection, epoch::Sidecar, lock::FileLock};
-use crate::db::{Appended, ConversationAppend, StoreError};
+use super::{OpenError, connection, epoch::Sidecar, lock::FileLock};
+use crate::db::{
+    Appended, ConversationAppend, StoreError,
+    common::{append, backlog::Backlog},
+};
 
 /// Commands that may wait. Beyond it the store is `Unavailable` at once.
 const QUEUE: usize = 1024;

@@ -11,19 +11,36 @@ use tempfile::TempDir;
 use tokio::{io::AsyncWriteExt, process::Command, time::timeout};
 
 use super::DEADLINE;
+use crate::postgres::{self, Cluster, Database};
 
 /// A directory of its own, removed with the last holder: the working directory of its processes, so that a
 /// `parlor.toml` there is found and one in the repository is not.
-#[derive(Debug)]
 pub struct Place {
     root: TempDir,
+    /// `None`: the data is in a file in `root`.
+    database: Option<Database<'static>>,
 }
 
 impl Place {
+    /// On the database that `PARLOR_TEST_DATABASE` asks for.
     pub fn new() -> Place {
         Place {
-            root: TempDir::with_prefix("parlor-test-").expect("a temporary directory can be made"),
+            database: postgres::wanted().then(|| Cluster::shared().database()),
+            ..Place::on_sqlite()
         }
+    }
+
+    /// On a file, whatever the other tests run on.
+    pub fn on_sqlite() -> Place {
+        Place {
+            root: TempDir::with_prefix("parlor-test-").expect("a temporary directory can be made"),
+            database: None,
+        }
+    }
+
+    /// Where its data is, if it is on a server.
+    pub fn database(&self) -> Option<&Database<'static>> {
+        self.database.as_ref()
     }
 
     pub fn root(&self) -> &Path {
@@ -63,6 +80,9 @@ impl Place {
         let data = self.data();
         let mut command = self.program();
         command.args(arguments).arg("--data-dir").arg(&data);
+        if let Some(database) = &self.database {
+            command.env("DATABASE_URL", database.url());
+        }
         run(command, input).await
     }
 

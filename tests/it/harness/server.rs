@@ -43,8 +43,12 @@ pub struct Setup {
 
 impl Setup {
     fn new() -> Setup {
+        Setup::at(Place::new())
+    }
+
+    fn at(place: Place) -> Setup {
         Setup {
-            place: Arc::new(Place::new()),
+            place: Arc::new(place),
             environment: Vec::new(),
             arguments: Vec::new(),
             port: 0,
@@ -129,6 +133,11 @@ impl Server {
 
     pub fn with() -> Setup {
         Setup::new()
+    }
+
+    /// On a file, whatever the other tests run on.
+    pub fn on_sqlite() -> Setup {
+        Setup::at(Place::on_sqlite())
     }
 
     pub fn place(&self) -> &Arc<Place> {
@@ -223,6 +232,7 @@ impl Process {
             .arg("--data-dir")
             .arg(setup.place.data())
             .args(&setup.arguments)
+            .envs(setup.place.database().map(|database| ("DATABASE_URL", database.url())))
             .envs(setup.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

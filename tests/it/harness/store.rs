@@ -1,6 +1,10 @@
-//! The server's SQLite file in a test's own hands: to hold its lock, and to damage it.
+//! The server's database in a test's own hands: to hold its locks, and to damage it.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::BTreeMap,
+    sync::mpsc::{Receiver, Sender, channel},
+    thread,
+};
 
 use diesel::{
     Connection, RunQueryDsl, SqliteConnection,
@@ -19,62 +23,160 @@ struct ChangeRow {
     id: String,
 }
 
-pub struct Store {
-    connection: SqliteConnection,
+use super::Place;
+
+/// What every change needs. Reading goes on beside it.
+const LOCKED: &str = "BEGIN; LOCK TABLE meta, users, revoked_tokens, conversations, heads, members, messages, changes \
+     IN EXCLUSIVE MODE";
+
+/// One connection; what it holds is given back when it is dropped.
+pub enum Store {
+    Sqlite(SqliteConnection),
+    Postgres(Session),
 }
 
 impl Store {
-    /// Opens the file of a data directory; it must be there.
-    pub fn open(data: &Path) -> Store {
-        let file = data.join("parlor.sqlite3");
+    /// Opens the database of a place; it must be there.
+    pub fn open(place: &Place) -> Store {
+        if let Some(database) = place.database() {
+            return Store::Postgres(Session::open(database.url()));
+        }
+        let file = place.data().join("parlor.sqlite3");
         assert!(file.is_file(), "the server keeps its data in {}", file.display());
         let name = file.to_str().expect("a path of plain text");
         let connection = SqliteConnection::establish(name).unwrap_or_else(|error| panic!("{name}: {error}"));
-        let mut store = Store { connection };
+        let mut store = Store::Sqlite(connection);
         store.runs("PRAGMA busy_timeout = 10000");
         store
     }
 
     pub fn runs(&mut self, statement: &str) {
-        self.connection
-            .batch_execute(statement)
-            .unwrap_or_else(|error| panic!("{statement}: {error}"));
+        match self {
+            Store::Sqlite(connection) => connection
+                .batch_execute(statement)
+                .unwrap_or_else(|error| panic!("{statement}: {error}")),
+            Store::Postgres(session) => drop(session.runs(statement)),
+        }
     }
 
     /// Runs a change; how many rows it touched.
     pub fn changes(&mut self, statement: &str) -> usize {
-        sql_query(statement)
-            .execute(&mut self.connection)
-            .unwrap_or_else(|error| panic!("{statement}: {error}"))
+        match self {
+            Store::Sqlite(connection) => sql_query(statement)
+                .execute(connection)
+                .unwrap_or_else(|error| panic!("{statement}: {error}")),
+            Store::Postgres(session) => session.runs(statement),
+        }
     }
 
     /// The changes of a conversation that are no new message, by their number: which message they changed.
     pub fn changes_of(&mut self, conversation: &str) -> BTreeMap<u64, String> {
         let id = uuid::Uuid::parse_str(conversation).expect("an id").simple();
-        let statement = format!(
-            "SELECT c.position & 4294967295 AS seq, lower(hex(c.message_id)) AS id FROM changes c
-             JOIN conversations ON c.position >> 32 = key WHERE conversations.id = x'{id}'"
-        );
-        let rows: Vec<ChangeRow> = sql_query(statement)
-            .load(&mut self.connection)
-            .expect("the changes can be read");
-        let id = |hex: &str| uuid::Uuid::parse_str(hex).expect("an id").to_string();
-        rows.iter().map(|row| (row.seq as u64, id(&row.id))).collect()
+        let text = |id: &str| uuid::Uuid::parse_str(id).expect("an id").to_string();
+        match self {
+            Store::Sqlite(connection) => {
+                let statement = format!(
+                    "SELECT c.position & 4294967295 AS seq, lower(hex(c.message_id)) AS id FROM changes c
+                     JOIN conversations ON c.position >> 32 = key WHERE conversations.id = x'{id}'"
+                );
+                let rows: Vec<ChangeRow> = sql_query(statement).load(connection).expect("the changes can be read");
+                rows.iter().map(|row| (row.seq as u64, text(&row.id))).collect()
+            }
+            Store::Postgres(session) => {
+                let lines = session.asks(&format!(
+                    "SELECT (c.position & 4294967295) || ' ' || c.message_id FROM changes c
+                     JOIN conversations ON c.position >> 32 = key WHERE conversations.id = '{id}'"
+                ));
+                let row = |line: &String| {
+                    let (seq, id) = line.split_once(' ').expect("two columns");
+                    (seq.parse().expect("a number"), text(id))
+                };
+                lines.iter().map(row).collect()
+            }
+        }
     }
 
-    /// A number that the file says: `SELECT …`.
+    /// A number that the database says: `SELECT …`.
     pub fn reads(&mut self, query: &str) -> i64 {
-        diesel::select(sql::<BigInt>(&format!("({query})")))
-            .get_result(&mut self.connection)
-            .unwrap_or_else(|error| panic!("{query}: {error}"))
+        match self {
+            Store::Sqlite(connection) => diesel::select(sql::<BigInt>(&format!("({query})")))
+                .get_result(connection)
+                .unwrap_or_else(|error| panic!("{query}: {error}")),
+            Store::Postgres(session) => session.asks(query)[0].parse().expect("a number"),
+        }
     }
 
     /// Holds the write lock until `unlocks`.
     pub fn locks(&mut self) {
-        self.runs("BEGIN EXCLUSIVE");
+        match self {
+            Store::Sqlite(_) => self.runs("BEGIN EXCLUSIVE"),
+            Store::Postgres(_) => self.runs(LOCKED),
+        }
     }
 
     pub fn unlocks(&mut self) {
         self.runs("ROLLBACK");
+    }
+}
+
+/// A session on a server, driven by a thread of its own: tests call it without waiting for a future.
+pub struct Session {
+    statements: Sender<String>,
+    touched: Receiver<Result<(usize, Vec<String>), String>>,
+}
+
+impl Session {
+    fn open(url: String) -> Session {
+        let (statements, asked) = channel::<String>();
+        let (answers, touched) = channel();
+        thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .expect("a runtime");
+            let (client, connection) = runtime
+                .block_on(tokio_postgres::connect(&url, tokio_postgres::NoTls))
+                .unwrap_or_else(|error| panic!("{url}: {error:?}"));
+            runtime.spawn(connection);
+            for statement in asked {
+                let done = runtime.block_on(client.simple_query(&statement));
+                let count = done.map_err(|error| format!("{statement}: {error:?}")).map(|answers| {
+                    let (mut touched, mut rows) = (0, Vec::new());
+                    for answer in answers {
+                        match answer {
+                            tokio_postgres::SimpleQueryMessage::CommandComplete(count) => touched += count as usize,
+                            tokio_postgres::SimpleQueryMessage::Row(row) => {
+                                rows.push(row.get(0).unwrap_or_default().to_owned());
+                            }
+                            _ => {}
+                        }
+                    }
+                    (touched, rows)
+                });
+                if answers.send(count).is_err() {
+                    break;
+                }
+            }
+        });
+        Session { statements, touched }
+    }
+
+    fn runs(&mut self, statement: &str) -> usize {
+        self.both(statement).0
+    }
+
+    /// The first column of what a query gives.
+    fn asks(&mut self, query: &str) -> Vec<String> {
+        self.both(query).1
+    }
+
+    fn both(&mut self, statement: &str) -> (usize, Vec<String>) {
+        // Ids as SQLite writes them.
+        let statement = statement.replace("= x'", "= '");
+        self.statements.send(statement).expect("the session is open");
+        self.touched
+            .recv()
+            .expect("the session is open")
+            .unwrap_or_else(|error| panic!("{error}"))
     }
 }

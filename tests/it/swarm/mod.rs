@@ -206,7 +206,7 @@ impl Swarm {
         let history = self.people[members[0]].history(chat).await;
         conversation.messages = history.iter().map(message_of).collect();
         // What was changed again since is told by nobody: only the store knows that number.
-        conversation.changes = Store::open(&self.place.data()).changes_of(&chat.id);
+        conversation.changes = Store::open(&self.place).changes_of(&chat.id);
         conversation
     }
 

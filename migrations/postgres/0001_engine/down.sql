@@ -1,0 +1,1 @@
+DROP TABLE changes, messages, members, heads, conversations, revoked_tokens, users, meta;

@@ -1,0 +1,1 @@
+DROP TABLE upload_endings, upload_uses, uploads;

@@ -1,0 +1,58 @@
+//! Who comes in: whether what let somebody in still holds, and whether they may be in one more room.
+
+use super::Ledger;
+use crate::db::run::*;
+
+use super::Turn;
+use crate::{
+    db::{
+        Pass, Refusal, StoreError,
+        common::store::rooms_of,
+        query,
+        rows::{self, ConversationRow},
+    },
+    domain::{Kind, UserKey, limits},
+};
+
+impl<C: Ledger> Turn<'_, C> {
+    /// Why this pass lets nobody in (any more): it was checked before, and what it was checked against may be another now.
+    pub(super) fn pass_fails(&mut self, pass: &Pass) -> Result<Option<Refusal>, StoreError> {
+        let row = self.row()?;
+        let open = match &pass.code {
+            Some(code) => row.invite_code.as_deref() == Some(code.as_str()),
+            None => rows::kind(row.kind, row.key)? == Kind::Channel,
+        };
+        let hash = pass.password_hash.as_ref().map(|hash| hash.expose());
+        Ok(match open {
+            false => Some(Refusal::OtherCode),
+            true if row.password_hash.as_deref() != hash => Some(Refusal::OtherPassword),
+            true => None,
+        })
+    }
+
+    /// Why nobody else comes in, or not this one: by its policy, the engine's bound, or because they are in so many rooms.
+    pub(super) fn has_no_place(&mut self, user: UserKey) -> Result<Option<Refusal>, StoreError> {
+        let row = self.row()?;
+        let kind = rows::kind(row.kind, row.key)?;
+        let policy = row.max_members.map_or(usize::MAX, |most| most.max(0) as usize);
+        let most = match kind {
+            Kind::Group | Kind::Room => policy.min(limits::GROUP_MEMBERS),
+            Kind::Direct => 2,
+            Kind::Channel => policy,
+        };
+        if self.head.members.max(0) as usize >= most {
+            return Ok(Some(Refusal::Full));
+        }
+        let many = kind == Kind::Room && rooms_of(self.connection, user)? >= limits::ROOMS_OF_A_USER;
+        Ok(many.then_some(Refusal::TooManyRooms))
+    }
+
+    /// Whether its members have to pause between two messages.
+    pub(super) fn has_slow_mode(&mut self) -> Result<bool, StoreError> {
+        Ok(self.row()?.slow_mode_seconds.is_some_and(|seconds| seconds > 0))
+    }
+
+    fn row(&mut self) -> Result<ConversationRow, StoreError> {
+        Ok(query::conversations::by_key(self.key.0).get_result(self.connection)?)
+    }
+}

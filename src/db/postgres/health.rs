@@ -1,0 +1,127 @@
+//! What a database must be like, what it had better be like, and which history it holds. Asked when it is opened.
+
+use diesel::sql_types::{Bool, Integer, Text};
+
+use super::{append::WRITE_LOCKED, connection::PgDb};
+use crate::db::{StoreError, open::OpenError, run::*, statement::statement};
+
+/// The oldest server whose SQL we speak, as `server_version_num` has it.
+const OLDEST: i32 = 140_000;
+
+/// Refuses a server that cannot keep what we promise.
+pub fn requirements(db: &mut PgDb) -> Result<(), OpenError> {
+    let (version, encoding): (i32, String) = Server {}.get_result(db).map_err(OpenError::database)?;
+    if version < OLDEST {
+        let major = version / 10_000;
+        return Err(OpenError::Database(format!(
+            "PostgreSQL {major} is too old: 14 or newer is needed"
+        )));
+    }
+    if encoding != "UTF8" {
+        return Err(OpenError::Database(format!(
+            "its encoding is {encoding}: make it with `createdb --encoding=UTF8 --template=template0`"
+        )));
+    }
+    Ok(())
+}
+
+/// Says aloud what may lose acknowledged messages.
+pub fn warn(db: &mut PgDb) {
+    let settings: Result<(String, String, String), _> = Durability {}.get_result(db);
+    let Ok((fsync, synchronous_commit, full_page_writes)) = settings else {
+        log::warn!(target: "parlor::db", "cannot tell how durable the database's commits are");
+        return;
+    };
+    let mut doubts = Vec::new();
+    if fsync != "on" {
+        doubts.push("fsync=off: a crash of its machine may destroy the whole database");
+    }
+    if synchronous_commit == "off" {
+        doubts.push("synchronous_commit=off: a crash loses messages that were acknowledged");
+    }
+    if full_page_writes != "on" {
+        doubts.push("full_page_writes=off: a crash of its machine may damage the database");
+    }
+    for doubt in doubts {
+        log::warn!(target: "parlor::db", "the database does not keep what Parlor promises: {doubt}");
+    }
+}
+
+/// Whether a server, or another tool of ours, is connected beside us.
+pub fn is_served(db: &mut PgDb) -> Result<bool, StoreError> {
+    Ok(Others {}.get_result(db)?)
+}
+
+/// The epoch, made if there is none. A database that does not go on from where its epoch was made (restored from a dump or
+/// an archive, or a standby that took over) gets a new one, which voids the cursors of clients.
+pub fn epoch(db: &mut PgDb) -> Result<String, OpenError> {
+    Ok(db.transact(WRITE_LOCKED, |db| -> Result<String, StoreError> {
+        let lineage: String = Lineage {}.get_result(db)?;
+        let known: Option<String> = Meta { name: "epoch" }.get_result(db).optional()?;
+        let before: Option<String> = Meta { name: "lineage" }.get_result(db).optional()?;
+        let goes_on = before.as_deref().is_none_or(|before| before == lineage);
+        if let Some(epoch) = known
+            && goes_on
+        {
+            if before.is_none() {
+                put(db, "lineage", &lineage)?;
+            }
+            return Ok(epoch);
+        }
+        if !goes_on {
+            log::warn!(
+                target: "parlor::db",
+                "the database is not the one that was here before, or goes on from a copy: clients begin anew"
+            );
+        }
+        let epoch = uuid::Builder::from_random_bytes(rand::random()).into_uuid().to_string();
+        put(db, "epoch", &epoch)?;
+        put(db, "lineage", &lineage)?;
+        Ok(epoch)
+    })?)
+}
+
+fn put(db: &mut PgDb, name: &'static str, value: &str) -> Result<(), StoreError> {
+    let value = value.to_owned();
+    PutMeta { name, value }.execute(db)?;
+    Ok(())
+}
+
+statement! {
+    /// Version and encoding.
+    Server {} -> (Integer, Text),
+    "SELECT current_setting('server_version_num')::int, current_setting('server_encoding')"
+}
+
+statement! {
+    /// What decides whether a commit survives.
+    Durability {} -> (Text, Text, Text),
+    "SELECT current_setting('fsync'), current_setting('synchronous_commit'), current_setting('full_page_writes')"
+}
+
+statement! {
+    /// Which cluster, which of its timelines, which database: changes whenever history may have been rolled back.
+    Lineage {} -> Text,
+    "SELECT (SELECT system_identifier FROM pg_control_system())::text || '/' || \
+     (SELECT timeline_id FROM pg_control_checkpoint())::text || '/' || \
+     (SELECT oid FROM pg_database WHERE datname = current_database())::text"
+}
+
+statement! {
+    /// Whether anybody is here who calls themselves as we do.
+    Others {} -> Bool,
+    "SELECT EXISTS (SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() \
+     AND application_name = current_setting('application_name'))"
+}
+
+statement! {
+    /// A value of `meta`.
+    Meta { name: &'static str as Text } -> Text,
+    "SELECT value FROM meta WHERE name = " {name}
+}
+
+statement! {
+    /// A value of `meta` from now on.
+    PutMeta { name: &'static str as Text, value: String as Text },
+    "INSERT INTO meta (name, value) VALUES (" {name} ", " {value} ") ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+}

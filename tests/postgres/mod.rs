@@ -1,0 +1,300 @@
+//! A PostgreSQL server for the tests of one process: started when the first one asks, in a temporary directory, on a Unix
+//! socket, with its default durability, and gone with the process however that ends. Every test gets a fresh database.
+//! Which database the tests run on is said by `PARLOR_TEST_DATABASE`: `sqlite` (the default) or `postgres`.
+
+#![allow(dead_code, reason = "each suite uses a part of it")]
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    sync::{
+        Mutex, OnceLock,
+        atomic::{AtomicU32, Ordering},
+    },
+    thread,
+};
+
+/// What to type when there is no server to start.
+const INSTALL: &str = "these tests start their own PostgreSQL server (14 or newer), whose programs are missing: \
+     sudo apt-get install -y postgresql";
+
+/// Starts the server, and obeys what comes over its standard input until that ends, with the process that started it.
+const SCRIPT: &str = r#"
+set -e
+dir=$(mktemp -d "${TMPDIR:-/tmp}/parlor-postgres-XXXXXX")
+trap 'rm -rf "$dir"' EXIT
+fails() { cat "$dir/log" >&2; exit 1; }
+start() {
+    "$BIN/postgres" -D "$dir/data" -k "$dir" -c listen_addresses= -c max_connections=300 $OPTIONS >>"$dir/log" 2>&1 &
+    pid=$!
+    until "$BIN/pg_isready" -q -h "$dir"; do
+        kill -0 $pid 2>/dev/null || fails
+        sleep 0.05
+    done
+}
+end() { kill -$1 $pid 2>/dev/null || true; wait $pid 2>/dev/null || true; }
+if [ -n "$PRIMARY" ]; then
+    "$BIN/pg_basebackup" -h "$PRIMARY" -U parlor -D "$dir/data" -R -c fast >"$dir/log" 2>&1 || fails
+    chmod 700 "$dir/data"
+else
+    "$BIN/initdb" -D "$dir/data" -U parlor --auth=trust --encoding=UTF8 --locale=C --no-sync >"$dir/log" 2>&1 || fails
+fi
+if [ -n "$KEY" ]; then
+    (umask 077; echo "$KEY" >"$dir/data/server.key"; echo "$CERTIFICATE" >"$dir/data/server.crt")
+fi
+if [ -n "$FILE_MAX" ]; then ulimit -f "$FILE_MAX"; fi
+start
+echo "$dir"
+while read -r order; do
+    case $order in
+        stop) end INT ;;
+        crash) end QUIT ;;
+        start) start ;;
+    esac
+    echo done
+done
+end QUIT
+"#;
+
+/// Whether the tests that run on either database run on PostgreSQL.
+pub fn wanted() -> bool {
+    match std::env::var("PARLOR_TEST_DATABASE").as_deref() {
+        Err(_) | Ok("sqlite") => false,
+        Ok("postgres") => true,
+        Ok(other) => panic!("PARLOR_TEST_DATABASE is {other:?}: it must be sqlite or postgres"),
+    }
+}
+
+/// A running server. The one of `shared` lives as long as the process; another one ends when it is dropped.
+pub struct Cluster {
+    dir: PathBuf,
+    /// `None`: on its socket.
+    port: Option<u16>,
+    shell: Child,
+    /// Where it takes orders, and where it says that they are done. Closed at the end.
+    orders: Mutex<Option<(ChildStdin, BufReader<ChildStdout>)>>,
+    made: AtomicU32,
+    template: Mutex<bool>,
+}
+
+impl Cluster {
+    /// The one that the tests of this process share.
+    pub fn shared() -> &'static Cluster {
+        static SHARED: OnceLock<Cluster> = OnceLock::new();
+        SHARED.get_or_init(|| Cluster::start("", &[]))
+    }
+
+    /// One of one's own, with options (`-c name=value`), and with variables that the script above knows.
+    pub fn start(options: &str, variables: &[(&str, &str)]) -> Cluster {
+        Self::start_at(None, options, variables)
+    }
+
+    /// One that is reached over TCP, which TLS needs.
+    pub fn start_on_tcp(options: &str, variables: &[(&str, &str)]) -> Cluster {
+        let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let port = free.local_addr().expect("it has an address").port();
+        drop(free);
+        Self::start_at(Some(port), options, variables)
+    }
+
+    fn start_at(port: Option<u16>, options: &str, variables: &[(&str, &str)]) -> Cluster {
+        let options = match port {
+            Some(port) => format!("{options} -c listen_addresses=127.0.0.1 -c port={port}"),
+            None => options.to_owned(),
+        };
+        let mut shell = unprivileged("sh");
+        shell
+            .args(["-c", SCRIPT])
+            .current_dir("/")
+            .env("BIN", programs())
+            .env("OPTIONS", options)
+            .env("PGPORT", port.unwrap_or(5432).to_string())
+            .envs(variables.iter().copied())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut shell = shell.spawn().unwrap_or_else(|error| panic!("{shell:?}: {error}"));
+        let stdin = shell.stdin.take().expect("piped");
+        let mut line = String::new();
+        let mut out = BufReader::new(shell.stdout.take().expect("piped"));
+        out.read_line(&mut line).expect("its output can be read");
+        if line.is_empty() {
+            let mut why = String::new();
+            let _ = shell.stderr.take().expect("piped").read_to_string(&mut why);
+            panic!("PostgreSQL does not start: {why}");
+        }
+        Cluster {
+            dir: PathBuf::from(line.trim()),
+            port,
+            shell,
+            orders: Mutex::new(Some((stdin, out))),
+            made: AtomicU32::new(0),
+            template: Mutex::new(false),
+        }
+    }
+
+    /// `stop` politely, `crash` (as a power cut would, for those who are connected), or `start` again; done when this
+    /// returns.
+    pub fn order(&self, what: &str) {
+        let mut orders = self.orders.lock().expect("not poisoned");
+        let (stdin, out) = orders.as_mut().expect("it runs");
+        writeln!(stdin, "{what}").expect("it takes orders");
+        let mut line = String::new();
+        out.read_line(&mut line).expect("its output can be read");
+        assert_eq!(
+            line.trim(),
+            "done",
+            "{what}: {}",
+            std::fs::read_to_string(self.dir.join("log")).unwrap_or_default()
+        );
+    }
+
+    /// The folder of its socket.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The URL of one of its databases.
+    pub fn url(&self, database: &str) -> String {
+        if let Some(port) = self.port {
+            return format!("postgres://parlor@127.0.0.1:{port}/{database}");
+        }
+        let host = self.dir.to_str().expect("plain text").replace('/', "%2F");
+        format!("postgres://parlor@{host}/{database}")
+    }
+
+    /// A database with the schema in it.
+    pub fn database(&self) -> Database<'_> {
+        let mut template = self.template.lock().expect("not poisoned");
+        if !*template {
+            self.runs(
+                "postgres",
+                "CREATE DATABASE parlor_template TEMPLATE template0 ENCODING 'UTF8'",
+            );
+            let url = self.url("parlor_template");
+            parlor::db::Location::Postgres(url)
+                .migrate()
+                .expect("the schema can be made");
+            // Every test is a database of its own, whose history begins there.
+            self.runs("parlor_template", "DELETE FROM meta");
+            *template = true;
+        }
+        self.create("TEMPLATE parlor_template")
+    }
+
+    /// A database with nothing in it.
+    pub fn empty(&self) -> Database<'_> {
+        self.create("TEMPLATE template0 ENCODING 'UTF8'")
+    }
+
+    fn create(&self, how: &str) -> Database<'_> {
+        let name = format!("parlor_{}", self.made.fetch_add(1, Ordering::Relaxed));
+        self.runs("postgres", &format!("CREATE DATABASE {name} {how}"));
+        Database { cluster: self, name }
+    }
+
+    /// Runs statements in one of its databases; the first column of what they give.
+    pub fn runs(&self, database: &str, statements: &str) -> Vec<String> {
+        asks(&self.url(database), statements)
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        drop(self.orders.lock().map(|mut orders| orders.take()));
+        let _ = self.shell.wait();
+    }
+}
+
+/// A database of a test, gone with it.
+pub struct Database<'a> {
+    cluster: &'a Cluster,
+    name: String,
+}
+
+impl Database<'_> {
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub fn url(&self) -> String {
+        self.cluster.url(&self.name)
+    }
+
+    /// Runs statements; the first column of what they give.
+    pub fn runs(&self, statements: &str) -> Vec<String> {
+        asks(&self.url(), statements)
+    }
+}
+
+impl Drop for Database<'_> {
+    fn drop(&mut self) {
+        // On a thread, and without waiting for it: a failing test says why it failed, not this.
+        let (url, name) = (self.cluster.url("postgres"), self.name.clone());
+        let dropped = thread::spawn(move || asks(&url, &format!("DROP DATABASE {name} WITH (FORCE)")));
+        if !thread::panicking() {
+            let _ = dropped.join();
+        }
+    }
+}
+
+/// Connects, asks, and leaves; also from within a runtime.
+pub fn asks(url: &str, statements: &str) -> Vec<String> {
+    let (url, statements) = (url.to_owned(), statements.to_owned());
+    let asked = thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let (client, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls)
+                .await
+                .unwrap_or_else(|error| panic!("{url}: {error:?}"));
+            tokio::spawn(connection);
+            let answers = client
+                .simple_query(&statements)
+                .await
+                .unwrap_or_else(|error| panic!("{statements}: {error:?}"));
+            let rows = answers.iter().filter_map(|answer| match answer {
+                tokio_postgres::SimpleQueryMessage::Row(row) => Some(row.get(0).unwrap_or_default().to_owned()),
+                _ => None,
+            });
+            rows.collect()
+        })
+    });
+    asked.join().expect("the database answers")
+}
+
+/// Where the server's programs are: in the path, or where Debian puts them.
+fn programs() -> PathBuf {
+    let in_path = std::env::var_os("PATH").unwrap_or_default();
+    let mut folders: Vec<PathBuf> = std::env::split_paths(&in_path).collect();
+    if let Ok(versions) = std::fs::read_dir("/usr/lib/postgresql") {
+        folders.extend(versions.flatten().map(|version| version.path().join("bin")));
+    }
+    folders
+        .into_iter()
+        .rfind(|folder| folder.join("postgres").is_file() && folder.join("initdb").is_file())
+        .expect(INSTALL)
+}
+
+/// A program as somebody who is not root: the server refuses to run as root.
+fn unprivileged(program: &str) -> Command {
+    if !rustix::process::geteuid().is_root() {
+        return Command::new(program);
+    }
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let exists = |name: &str| users.lines().any(|line| line.starts_with(&format!("{name}:")));
+    let user = if exists("postgres") { "postgres" } else { "nobody" };
+    let mut command = Command::new("setpriv");
+    command.args([
+        &format!("--reuid={user}"),
+        "--regid=65534",
+        "--clear-groups",
+        "--",
+        program,
+    ]);
+    command
+}
