@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{Breach, Mock, Room};
 
 /// Which edit and which reaction of a room is dealt with wrongly.
-const AT: u64 = 5;
+const AT: u64 = 3;
 
 impl Mock {
     /// The answer's data, or the code of a refusal. Events go out first, as they may.

@@ -18,7 +18,7 @@ mod mixed;
 
 pub const SECRET: &str = "a secret of the tests, long enough for HS256";
 
-/// One way to break a promise, to the second member of a room, at the message `AT`.
+/// One way to break a promise, to the second member of a room, at the message `AT` or an earlier one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Breach {
     None,
@@ -76,15 +76,22 @@ struct State {
 pub struct Mock {
     pub address: SocketAddr,
     breach: Breach,
+    /// The message of a room with which it is broken.
+    at: u64,
     state: Mutex<State>,
 }
 
 impl Mock {
     pub async fn start(breach: Breach) -> Arc<Self> {
+        Self::start_at(breach, AT).await
+    }
+
+    pub async fn start_at(breach: Breach, at: u64) -> Arc<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mock = Arc::new(Self {
             address: listener.local_addr().unwrap(),
             breach,
+            at,
             state: Mutex::default(),
         });
         let serving = mock.clone();
@@ -194,7 +201,7 @@ impl Mock {
                 });
                 let limit = history.split_once("limit=").unwrap().1.split('&').next().unwrap();
                 let start = end.saturating_sub(limit.parse().unwrap());
-                let end = end - usize::from(self.breach == Breach::StaleHistory && end as u64 > AT);
+                let end = end - usize::from(self.breach == Breach::StaleHistory && end as u64 > self.at);
                 let page = &room.history[start..end];
                 (
                     "200 OK",
@@ -281,7 +288,7 @@ impl Mock {
             send(answer(&compose(known)));
             return;
         }
-        let hit = room.history.len() as u64 == AT;
+        let hit = room.history.len() as u64 == self.at;
         match self.breach {
             Breach::RateLimited if hit => return send(refuse("RATE_LIMITED")),
             Breach::Unavailable if hit && ask % 3 == 0 => return send(refuse("UNAVAILABLE")),
