@@ -73,8 +73,9 @@ impl Set {
             .collect();
         // What rounding left over.
         let rest = (args.messages as u64).saturating_sub(sizes.iter().sum());
-        for size in sizes.iter_mut().cycle().take(rest as usize) {
-            *size += 1;
+        for left in 0..rest as usize {
+            let place = left % args.conversations;
+            sizes[place] += 1;
         }
         Self {
             users: (args.users as u64).max(MEMBERS),

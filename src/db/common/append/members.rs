@@ -11,7 +11,6 @@ use crate::{
 };
 
 impl<C: Ledger> Turn<'_, C> {
-    #[expect(clippy::too_many_arguments, reason = "they are the fields of one op")]
     pub(super) fn add_member(
         &mut self,
         user: UserKey,
