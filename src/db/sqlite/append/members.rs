@@ -16,7 +16,6 @@ impl Turn<'_> {
         &mut self,
         user: UserKey,
         role: Role,
-        by_themselves: bool,
         actor: UserKey,
         note: &Content,
         at: Timestamp,
@@ -48,9 +47,6 @@ impl Turn<'_> {
                 at: 0,
             }
             .execute(self.connection)?;
-        }
-        if by_themselves && self.has_slow_mode()? {
-            self.resume_pace(user)?;
         }
         self.head.members += 1;
         let id = self.say(seq, actor, note, at, random)?;

@@ -141,7 +141,13 @@ impl<'a> Turn<'a> {
                 random,
             } => match pass.as_ref().map(|pass| self.pass_fails(pass)).transpose()?.flatten() {
                 Some(refusal) => Ok(Err(refusal)),
-                None => self.add_member(user.key, *role, pass.is_some(), actor.key, note, *at, *random),
+                None => {
+                    let added = self.add_member(user.key, *role, actor.key, note, *at, *random)?;
+                    if added.is_ok() && pass.is_some() {
+                        self.resume_pace(user.key)?;
+                    }
+                    Ok(added)
+                }
             },
             Op::RemoveMember {
                 actor,

@@ -37,6 +37,9 @@ impl Turn<'_> {
     /// Somebody comes in by themselves: what they sent here before they left counts, or leaving and coming back would end their
     /// pause. As far as it is among the newest [`LOOKED_AT`] messages.
     pub(super) fn resume_pace(&mut self, user: UserKey) -> Result<(), StoreError> {
+        if !self.has_slow_mode()? {
+            return Ok(());
+        }
         let (conversation, low) = (self.key.0, self.position(Seq(0)));
         let last: Option<i64> = LastMessage {
             low,
