@@ -171,7 +171,9 @@ impl Chat {
             (Some(SYNC), _) => return self.on_page(&frame),
             (Some(number), _) => self.on_answer(number, data, &frame["error"]),
             (_, "ready") => return Ok(self.begin(data)),
-            (_, "new_message" | "message_deleted") if here => return Ok(self.on_change(data)),
+            (_, "new_message" | "message_edited" | "message_deleted" | "reaction_updated") if here => {
+                return Ok(self.on_change(data));
+            }
             (_, "user_typing") if here => println!("* {} is typing", text(&data["displayName"])),
             (_, event @ ("user_online" | "user_offline")) if theirs => println!("* {other} is {}", &event[5..]),
             _ => {}
@@ -241,10 +243,16 @@ fn text(value: &Value) -> &str {
 
 /// `14:02 alice: hello` (UTC)
 fn show(change: &Value) {
+    // Who reacts to what is not shown here.
+    if change["reactions"].is_array() && change["sender"].is_null() {
+        return;
+    }
+    let change = change.get("message").unwrap_or(change);
     let (sender, content) = (text(&change["sender"]["displayName"]), &change["content"]);
     let at = text(&change["createdAt"]).get(11..16).unwrap_or_default();
     match content.as_str().or(content["text"].as_str()) {
-        Some(words) => println!("{at} {sender}: {words}"),
+        Some(words) if change["editedAt"].is_null() => println!("{at} {sender}: {words}"),
+        Some(words) => println!("{at} {sender}: {words} (edited)"),
         None => println!("* a message was deleted"),
     }
 }

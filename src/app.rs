@@ -17,14 +17,20 @@ use crate::{
         presence::Presence,
         relay::{Drain, Quiesce, Relays},
         rooms::Rooms,
+        sweeper::Sweeper,
     },
     auth::{Authenticator, Passwords, RateLimits, Revoked, Tokens},
     config::{Config, make_private_dir},
-    db::sqlite::{self, Closer, Sqlite, SqliteOptions},
+    db::{
+        Store,
+        sqlite::{self, Closer, Sqlite, SqliteOptions},
+    },
     domain::{Clock, Entropy},
     http::{State, server},
     metrics::Metrics,
     protocol::{CloseCode, event::Limits},
+    uploads::{Files, Uploads},
+    webhooks::{self, Webhooks},
 };
 
 /// Passwords hashed at once: each takes 19 MiB and tens of milliseconds of one core.
@@ -33,9 +39,14 @@ const PASSWORDS_AT_ONCE: usize = 2;
 /// Files that are open beside the connections: the store's, the log's, the listeners'.
 const FILES_BESIDE: u64 = 100;
 
+/// Where uploads are kept, in the data directory.
+const UPLOADS: &str = "uploads";
+
 /// How long the drain waits for answers under way, and then for clients to say goodbye. With the time that HTTP gets to
 /// finish (`http::server`), the process is gone within 10 s.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(4);
+/// How long the receivers of webhooks may still answer then.
+const RECEIVERS_WITHIN: Duration = Duration::from_secs(1);
 /// See [`ANSWERS_WITHIN`].
 const GOODBYES_WITHIN: Duration = Duration::from_secs(2);
 
@@ -54,6 +65,25 @@ pub fn serve(config: Config) -> Result<(), String> {
     closer.close();
     log::info!(target: "parlor", "stopped");
     Ok(())
+}
+
+/// Runs the echoes that conformance suites speak to, on the loopback interface. Blocks.
+///
+/// # Errors
+/// A sentence for the operator: why it could not start.
+#[cfg(feature = "conformance")]
+pub fn conformance(port: u16) -> Result<(), String> {
+    let address = std::net::SocketAddr::from(([127, 0, 0, 1], port));
+    let listener = TcpListener::bind(address).map_err(|error| format!("cannot listen on {address}: {error}"))?;
+    let bound = listener.local_addr().map_err(|error| error.to_string())?;
+    System::new().block_on(async {
+        let server = crate::http::socketio::conformance::listen(listener).map_err(|error| error.to_string())?;
+        let _ = writeln!(
+            std::io::stdout(),
+            "Parlor is listening on http://{bound} for conformance suites"
+        );
+        server.await.map_err(|error| error.to_string())
+    })
 }
 
 /// Every connection is an open file, and the usual soft limit is 1024.
@@ -80,17 +110,21 @@ async fn run(config: Config, sqlite: Sqlite, listener: TcpListener) -> Result<Cl
             .await
             .map_err(|error| error.to_string())?,
     );
-    let metrics = Metrics::default();
+    let (metrics, entropy) = (Metrics::default(), Entropy::system());
+    let webhooks = start_webhooks(&config, &store, &clock, &entropy, &metrics).await?;
     let relays = Relays::new(config.workers);
     let threads: Vec<ArbiterHandle> = (0..config.room_threads.max(1))
         .map(|_| Arbiter::new().handle())
         .collect();
     let persistence = {
-        let metrics = metrics.clone();
-        Persistence::start_in_arbiter(&Arbiter::new().handle(), move |_| Persistence::new(log, metrics))
+        let (metrics, webhooks) = (metrics.clone(), webhooks.clone());
+        Persistence::start_in_arbiter(&Arbiter::new().handle(), move |_| {
+            Persistence::new(log, metrics, webhooks)
+        })
     };
     let presence = {
-        let presence = Presence::new(relays.clone(), store.clone(), clock.clone(), metrics.clone());
+        let (metrics, webhooks) = (metrics.clone(), webhooks.clone());
+        let presence = Presence::new(relays.clone(), store.clone(), clock.clone(), metrics, webhooks);
         Presence::start_in_arbiter(&threads[0], move |_| presence)
     };
     let node = Arc::new(Node {
@@ -109,7 +143,8 @@ async fn run(config: Config, sqlite: Sqlite, listener: TcpListener) -> Result<Cl
         rooms: Rooms::new(threads),
         rates: Arc::new(RateLimits::new(&config.rates)),
         clock,
-        entropy: Entropy::system(),
+        entropy,
+        webhooks,
         metrics,
         settings: settings(&config),
     });
@@ -118,8 +153,11 @@ async fn run(config: Config, sqlite: Sqlite, listener: TcpListener) -> Result<Cl
         revoked: revoked.clone(),
     }
     .start();
+    let files = Files::new(config.data_dir.join(UPLOADS), config.upload_reserve);
+    let uploads = Arc::new(Uploads::new(files));
+    Sweeper::new(node.clone(), uploads.files.clone()).start();
     let passwords = Arc::new(Passwords::new(PASSWORDS_AT_ONCE)?);
-    let state = web::Data::new(State::new(node, tokens, revoked, passwords, config));
+    let state = web::Data::new(State::new(node, tokens, revoked, passwords, uploads, config));
     let server = server::listen(state.clone(), listener).map_err(|error| error.to_string())?;
     let handle = server.handle();
     let serving = actix_rt::spawn(server);
@@ -132,6 +170,26 @@ async fn run(config: Config, sqlite: Sqlite, listener: TcpListener) -> Result<Cl
     Ok(closer)
 }
 
+/// On a thread of their own, whose blocking threads wait for receivers.
+async fn start_webhooks(
+    config: &Config,
+    store: &Arc<dyn Store>,
+    clock: &Clock,
+    entropy: &Entropy,
+    metrics: &Metrics,
+) -> Result<Webhooks, String> {
+    if config.webhooks.urls.is_empty() {
+        return Ok(Webhooks::off());
+    }
+    let parts = webhooks::Parts {
+        store: store.clone(),
+        clock: clock.clone(),
+        entropy: entropy.clone(),
+        metrics: metrics.clone(),
+    };
+    Webhooks::start(&config.webhooks, parts, &Arbiter::new().handle()).await
+}
+
 fn settings(config: &Config) -> Settings {
     Settings {
         heartbeat: config.heartbeat,
@@ -139,6 +197,7 @@ fn settings(config: &Config) -> Settings {
         room_idle: config.room_idle,
         outbox_bytes: config.outbox_bytes,
         limits: Limits::with_rates(config.rates.messages_per_second, config.rates.events_per_second),
+        reactions: config.reactions.clone(),
     }
 }
 
@@ -192,8 +251,14 @@ async fn drain(state: &State) {
     }
 }
 
-/// Waits until what was handed to the log is committed.
+/// Waits until what was handed to the log is committed, and a little for receivers to answer.
 async fn settle(node: &Node) {
+    if tokio::time::timeout(RECEIVERS_WITHIN, node.webhooks.stop())
+        .await
+        .is_err()
+    {
+        log::info!(target: "parlor", "some webhooks were not answered: they are sent again after the next start");
+    }
     let (idle, committed) = oneshot::channel();
     if node.persistence.send(WhenIdle(idle)).await.is_ok() {
         let _ = committed.await;

@@ -11,3 +11,5 @@ pub mod domain;
 pub mod http;
 pub mod metrics;
 pub mod protocol;
+pub mod uploads;
+pub mod webhooks;

@@ -14,6 +14,11 @@ pub type Count = Counter<u64, AtomicU64>;
 pub type Level = Gauge<i64, AtomicI64>;
 /// Counters told apart by one label.
 pub type CountBy = Family<[(&'static str, &'static str); 1], Count>;
+/// Figures that go up and down, told apart by one label.
+pub type LevelBy = Family<[(&'static str, &'static str); 1], Level>;
+
+/// The values of `webhook_failed`'s label `reason`.
+pub const WEBHOOK_FAILURES: [&str; 4] = ["status", "timeout", "connection", "gone"];
 
 macro_rules! metrics {
     ($($name:ident: $kind:ty = $make:expr, $text:literal;)*) => {
@@ -40,6 +45,9 @@ macro_rules! metrics {
 
 metrics! {
     sessions: Level = Level::default(), "Open sessions";
+    sessions_by_transport: LevelBy = LevelBy::default(), "Open sessions, by what they speak and over what";
+    connecting: Level = Level::default(), "Engine.IO connections that have not said yet who they are";
+    recovered: CountBy = CountBy::default(), "Socket.IO clients that came back, by whether their connection state was recovered";
     sessions_opened: Count = Count::default(), "Sessions opened since the start";
     sessions_closed: CountBy = CountBy::default(), "Sessions closed by the server, by close code";
     sessions_panicked: Count = Count::default(), "Sessions that ended by a panic";
@@ -56,10 +64,21 @@ metrics! {
     commit_seconds: Histogram = seconds(), "How long a transaction of the log took";
     commit_ops: Histogram = Histogram::new([1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 2048.0, 4096.0]), "Changes in one transaction";
     append_queue: Level = Level::default(), "Changes waiting for the log";
+    search_backlog: Level = Level::default(), "Conversations that the search index is known to lack something of";
     deliveries: Count = Count::default(), "Events put into sessions' outboxes";
     volatile_dropped: Count = Count::default(), "Typing and presence notices dropped for slow readers";
     relays_overflowed: Count = Count::default(), "Times a relay's mailbox was full and its sessions were closed";
     refused: CountBy = CountBy::default(), "Requests refused, by error code";
+    uploads: Count = Count::default(), "Pictures taken";
+    upload_bytes: Count = Count::default(), "Bytes of the pictures taken, as they are kept";
+    uploads_swept: Count = Count::default(), "Pictures removed because no message shows them";
+    webhook_delivered: Count = Count::default(), "Webhooks that their receiver took";
+    webhook_failed: CountBy = CountBy::default(), "Tries of webhooks that failed, by reason; each is tried again but after 410 Gone";
+    webhook_seconds: Histogram = seconds(), "How long a receiver took to answer or not to";
+    webhook_backlog: Level = Level::default(), "Conversations with something that an endpoint was not told, over all endpoints; those in memory, at most 10,000 an endpoint";
+    webhook_oldest_seconds: Level = Level::default(), "Age of the oldest of it";
+    webhook_disabled: Level = Level::default(), "Endpoints that answered 410 Gone since the start";
+    webhook_presence_dropped: Count = Count::default(), "Comings and goings that found no place in the queue of webhooks";
     http_requests: CountBy = CountBy::default(), "HTTP requests answered, by class of status";
     http_seconds: Histogram = seconds(), "How long HTTP requests took";
 }

@@ -89,6 +89,7 @@ fn every_command_explains_itself() {
         "migrate",
         "verify",
         "config",
+        "webhook-secret",
     ] {
         let help = shell.parlor(&format!("{line} --help")).well();
         assert!(help.contains("Usage: parlor"), "{line}: {help}");

@@ -42,6 +42,9 @@ pub struct Common {
     /// Threads of this tool, each with an event loop
     #[arg(long, global = true, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub threads: u16,
+    /// Speak Socket.IO (on WebSockets from the start) instead of the plain envelope
+    #[arg(long, global = true)]
+    pub socketio: bool,
     /// One JSON object per scenario instead of a table
     #[arg(long, global = true)]
     pub json: bool,

@@ -186,6 +186,7 @@ impl Driver {
             self.run.world.clone(),
             self.run.load.clone(),
             self.shared.clock,
+            self.run.target.socketio,
         )));
         let progress = Progress::new(self.run.label.clone(), self.run.progress && self.leads());
         self.connect(&shard, &progress).await;
@@ -197,7 +198,9 @@ impl Driver {
         progress.done();
         // The connections' tasks still hold the cell; they are dropped with the runtime.
         let (world, load) = (self.run.world.clone(), self.run.load.clone());
-        shard.replace(Shard::new(world, load, self.shared.clock)).into_share()
+        shard
+            .replace(Shard::new(world, load, self.shared.clock, false))
+            .into_share()
     }
 
     fn leads(&self) -> bool {
@@ -260,7 +263,7 @@ impl Driver {
 
     async fn open(&self, shard: &Cell, connection: usize) {
         let user = self.run.world.user_of(connection);
-        match handshake::open(self.run.target.address, connection, &user.token).await {
+        match handshake::open(&self.run.target, connection, &user.token).await {
             Ok((stream, carry)) => {
                 let conn = Conn::new(stream, connection as u32, self.run.world.room_of(connection), carry);
                 let index = shard.borrow_mut().add(conn);

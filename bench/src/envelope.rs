@@ -21,6 +21,8 @@ pub enum Incoming<'a> {
         code: String,
     },
     Ready,
+    /// Socket.IO's server asks whether we are there.
+    Ping,
     /// An event that this tool does not judge: presence, typing, reads, membership.
     Other,
     Unreadable(String),
@@ -35,7 +37,58 @@ pub fn sort(frame: &[u8]) -> Incoming<'_> {
     if frame.starts_with(MESSAGE) && frame.ends_with(b"}}") {
         return Incoming::Message(&frame[MESSAGE.len() - 1..frame.len() - 1]);
     }
+    if frame.first() != Some(&b'{') {
+        return sort_packet(frame);
+    }
     quick_answer(frame).unwrap_or_else(|| parsed(frame))
+}
+
+const EVENT_PACKET: &[u8] = b"42[\"";
+const MESSAGE_PACKET: &[u8] = b"42[\"new_message\",{";
+const ANSWER_PACKET: &[u8] = b"43";
+const ANSWERED_PACKET: &[u8] = b"[{\"ok\":true,\"data\":{\"message\":{";
+
+/// The same for packets of Socket.IO.
+fn sort_packet(packet: &[u8]) -> Incoming<'_> {
+    if packet.starts_with(MESSAGE_PACKET)
+        // An offset may follow, which has no braces.
+        && let Some(end) = memchr::memrchr(b'}', packet)
+    {
+        return Incoming::Message(&packet[MESSAGE_PACKET.len() - 1..=end]);
+    }
+    if let Some(rest) = packet.strip_prefix(ANSWER_PACKET) {
+        let digits = rest.iter().take(16).take_while(|byte| byte.is_ascii_digit()).count();
+        let (id, rest) = rest.split_at(digits);
+        let ask = id.iter().fold(0, |value, digit| value * 10 + u64::from(digit - b'0'));
+        if rest.starts_with(ANSWERED_PACKET) && rest.ends_with(b"}}]") {
+            let message = &rest[ANSWERED_PACKET.len() - 1..rest.len() - 3];
+            return Incoming::Answer { ask, message };
+        }
+        return match serde_json::from_slice::<[Refusal; 1]>(rest) {
+            Ok(
+                [
+                    Refusal {
+                        error: Refused { code },
+                    },
+                ],
+            ) => Incoming::Refusal { ask, code },
+            Err(error) => Incoming::Unreadable(error.to_string()),
+        };
+    }
+    match packet {
+        b"2" => Incoming::Ping,
+        packet if packet.starts_with(b"42[\"ready\"") => Incoming::Ready,
+        packet if packet.starts_with(b"42[\"error\"") => {
+            match serde_json::from_slice::<(String, Refused)>(&packet[2..]) {
+                Ok((_, Refused { code })) => Incoming::Failure { code },
+                Err(error) => Incoming::Unreadable(error.to_string()),
+            }
+        }
+        packet if packet.starts_with(EVENT_PACKET) || packet.starts_with(b"40") || packet.starts_with(b"0") => {
+            Incoming::Other
+        }
+        _ => Incoming::Unreadable("a packet that should not have come".into()),
+    }
 }
 
 /// `{"ack":7,"ok":true,"data":{"message":{…}}}`, as it stands.
@@ -68,6 +121,11 @@ struct Envelope<'a> {
 #[derive(Deserialize)]
 struct Refused {
     code: String,
+}
+
+#[derive(Deserialize)]
+struct Refusal {
+    error: Refused,
 }
 
 #[derive(Deserialize)]
@@ -143,6 +201,42 @@ mod tests {
         for (frame, expected) in cases {
             assert_eq!(sort(frame.as_bytes()), expected, "{frame}");
         }
+    }
+
+    #[test]
+    fn sorts_packets_of_socketio() {
+        let message = b"{\"id\":\"m\",\"seq\":1}";
+        for (packet, expected) in [
+            (r#"42["new_message",{"id":"m","seq":1}]"#, Incoming::Message(message)),
+            (
+                r#"42["new_message",{"id":"m","seq":1},"AbC-_"]"#,
+                Incoming::Message(message),
+            ),
+            (
+                r#"437[{"ok":true,"data":{"message":{"id":"m","seq":1}}}]"#,
+                Incoming::Answer { ask: 7, message },
+            ),
+            (
+                r#"438[{"ok":false,"error":{"code":"NOT_MEMBER","message":"no","retryable":false}}]"#,
+                Incoming::Refusal {
+                    ask: 8,
+                    code: "NOT_MEMBER".into(),
+                },
+            ),
+            (
+                r#"42["error",{"code":"RATE_LIMITED","message":"x"}]"#,
+                Incoming::Failure {
+                    code: "RATE_LIMITED".into(),
+                },
+            ),
+            (r#"42["ready",{"sessionId":"s"}]"#, Incoming::Ready),
+            (r#"42["user_online",{"userId":"u"}]"#, Incoming::Other),
+            (r#"40{"sid":"s"}"#, Incoming::Other),
+            ("2", Incoming::Ping),
+        ] {
+            assert_eq!(sort(packet.as_bytes()), expected, "{packet}");
+        }
+        assert!(matches!(sort(b"41"), Incoming::Unreadable(_)));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 
 use crate::envelope::{self, Incoming};
+use crate::target::Target;
 use crate::wire::{self, next_frame};
 
 /// RFC 6455's own example of a key and what must be answered to it. A fresh key a connection defends against caches in
@@ -22,13 +23,20 @@ const LONGEST_HEAD: usize = 16 * 1024;
 const PER_SOURCE: usize = 20_000;
 
 /// An upgraded connection that has got its `ready`, and the bytes that came behind it.
-pub async fn open(server: SocketAddr, connection: usize, token: &str) -> Result<(TcpStream, Vec<u8>), String> {
+pub async fn open(target: &Target, connection: usize, token: &str) -> Result<(TcpStream, Vec<u8>), String> {
+    let server = target.address;
     let opened = tokio::time::timeout(PATIENCE, async {
         let mut stream = connect(server, connection)
             .await
             .map_err(|error| format!("connect: {error}"))?;
         stream.set_nodelay(true).map_err(|error| error.to_string())?;
-        let rest = upgrade(&mut stream, server, token).await?;
+        let rest = upgrade(&mut stream, target, token).await?;
+        if target.socketio {
+            // The token came with the upgrade: nothing has to be shown but the wish.
+            let mut wish = Vec::new();
+            wire::put_frame(&mut wish, wire::TEXT, [0; 4], b"40");
+            stream.write_all(&wish).await.map_err(|error| error.to_string())?;
+        }
         let rest = await_ready(&mut stream, rest).await?;
         Ok((stream, rest))
     });
@@ -50,9 +58,15 @@ async fn connect(server: SocketAddr, connection: usize) -> std::io::Result<TcpSt
     socket.connect(server).await
 }
 
-async fn upgrade(stream: &mut TcpStream, server: SocketAddr, token: &str) -> Result<Vec<u8>, String> {
+async fn upgrade(stream: &mut TcpStream, target: &Target, token: &str) -> Result<Vec<u8>, String> {
+    let server = target.address;
+    let path = if target.socketio {
+        "/socket.io/?EIO=4&transport=websocket"
+    } else {
+        "/ws"
+    };
     let request = format!(
-        "GET /ws HTTP/1.1\r\nHost: {server}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+        "GET {path} HTTP/1.1\r\nHost: {server}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
          Sec-WebSocket-Key: {KEY}\r\nAuthorization: Bearer {token}\r\nUser-Agent: parlor-bench\r\n\r\n"
     );
     stream

@@ -71,25 +71,39 @@ pub fn content_is(client_id: &[u8], size: usize, content: &[u8]) -> bool {
 /// Composes the `send_message` payload of a stamp; the buffers are kept so that sending allocates nothing.
 #[derive(Default)]
 pub struct Composer {
+    /// As packets of Socket.IO.
+    packets: bool,
     client_id: Vec<u8>,
     payload: Vec<u8>,
 }
 
 impl Composer {
+    /// For the plain envelope, or for Socket.IO's packets.
+    pub fn new(packets: bool) -> Self {
+        Self {
+            packets,
+            ..Self::default()
+        }
+    }
+
     pub fn send_message(&mut self, ask: u64, conversation: &str, run: &str, stamp: &Stamp, size: usize) -> &[u8] {
         self.client_id.clear();
         stamp.put_client_id(run, &mut self.client_id);
         let out = &mut self.payload;
         out.clear();
-        let _ = write!(
-            out,
-            "{{\"event\":\"send_message\",\"id\":{ask},\"data\":{{\"conversationId\":\"{conversation}\","
-        );
+        let _ = if self.packets {
+            write!(out, "42{ask}[\"send_message\",{{\"conversationId\":\"{conversation}\",")
+        } else {
+            write!(
+                out,
+                "{{\"event\":\"send_message\",\"id\":{ask},\"data\":{{\"conversationId\":\"{conversation}\","
+            )
+        };
         out.extend_from_slice(b"\"clientId\":\"");
         out.extend_from_slice(&self.client_id);
         out.extend_from_slice(b"\",\"content\":\"");
         put_content(&self.client_id, size, out);
-        out.extend_from_slice(b"\"}}");
+        out.extend_from_slice(if self.packets { b"\"}]" } else { b"\"}}" });
         &self.payload
     }
 }

@@ -14,6 +14,8 @@ const TOKEN_SECONDS: u64 = 24 * 60 * 60;
 
 pub struct Target {
     pub address: SocketAddr,
+    /// Connections speak Socket.IO, on sockets from the start, instead of the plain envelope.
+    pub socketio: bool,
     key: EncodingKey,
 }
 
@@ -27,9 +29,10 @@ struct Claims<'a> {
 }
 
 impl Target {
-    pub fn new(url: &str, secret: &[u8]) -> Result<Self, String> {
+    pub fn new(url: &str, secret: &[u8], socketio: bool) -> Result<Self, String> {
         Ok(Self {
             address: loopback(url)?,
+            socketio,
             key: EncodingKey::from_secret(secret),
         })
     }

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Instant};
 
 use parlor::{
     db::{
-        ConversationAppend, NewAccount, NewGroup, NewMessage, Op, Outcome,
+        ConversationAppend, NewAccount, NewConversation, NewMessage, Op, Outcome,
         sqlite::{self, SqliteOptions},
     },
     domain::{
@@ -70,17 +70,10 @@ async fn people(store: &dyn parlor::db::Store) -> (Arc<User>, Vec<ConversationKe
         .expect("the name is free");
     let mut rooms = Vec::new();
     for n in 0..CONVERSATIONS {
-        let group = NewGroup {
-            id: ConversationId::generate(at, [n as u8; 10]),
-            name: format!("room {n}"),
-            owner: ann.key,
-            members: Vec::new(),
-            max_members: None,
-            retention_seconds: None,
-            slow_mode_seconds: None,
-            at,
-        };
-        rooms.push(store.create_group(group).await.expect("a write").key);
+        let id = ConversationId::generate(at, [n as u8; 10]);
+        let group = NewConversation::group(id, format!("room {n}"), ann.key, at);
+        let made = store.create_conversation(group).await.expect("a write");
+        rooms.push(made.expect("a group").key);
     }
     (ann, rooms)
 }
@@ -92,6 +85,7 @@ fn one_batch(from: usize, size: usize, sender: &Arc<User>, rooms: &[Conversation
         let key = rooms[n % rooms.len()];
         let op = Op::Send(Arc::new(NewMessage {
             sender: sender.clone(),
+            mentions: Vec::new(),
             draft: Draft {
                 kind: MessageType::Text,
                 content: Content::text(super::bare::WORDS).expect("words"),
@@ -100,6 +94,7 @@ fn one_batch(from: usize, size: usize, sender: &Arc<User>, rooms: &[Conversation
             },
             at: Timestamp::from_millis(1_768_693_477_120 + n as i64 / 50),
             random: (n as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15),
+            pause_seconds: None,
         }));
         match parts.iter_mut().find(|part| part.conversation == key) {
             Some(part) => part.ops.push(op),

@@ -30,6 +30,9 @@ impl From<Input<'_>> for Seen {
             Input::Text(text) => Seen::Text(text.to_owned()),
             Input::Ping(payload) => Seen::Ping(payload.to_vec()),
             Input::Pong => Seen::Pong,
+            Input::Binary(_) | Input::Request { .. } | Input::Refused { .. } => {
+                panic!("the plain envelope has no {input:?}")
+            }
             Input::Close => Seen::Close,
             Input::Violation(code) => Seen::Violation(code),
         }

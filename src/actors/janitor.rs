@@ -3,9 +3,12 @@
 
 use std::{sync::Arc, time::Duration};
 
-use actix::{Actor, AsyncContext, Context};
+use actix::{Actor, AsyncContext, Context, WrapFuture, fut::ActorFutureExt};
 
-use super::Node;
+use super::{
+    Node,
+    retention::{self, Round},
+};
 use crate::auth::Revoked;
 
 /// How often it looks for dead rooms. Their viewers wait that long for what was committed but not broadcast.
@@ -13,6 +16,10 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// How often it forgets.
 const FORGET: Duration = Duration::from_secs(60);
+
+/// Pause between two looks for what is past its time: that late it may be removed, and later by one look for each 500
+/// conversations with a retention policy.
+const RETAIN: Duration = Duration::from_secs(1);
 
 /// See the file's head.
 pub struct Janitor {
@@ -35,5 +42,18 @@ impl Actor for Janitor {
             janitor.node.rates.sweep();
             janitor.revoked.sweep();
         });
+        retain(Round::default(), self, ctx);
     }
+}
+
+/// Goes on with the round through what is past its time, for ever.
+fn retain(round: Round, janitor: &mut Janitor, ctx: &mut Context<Janitor>) {
+    let node = janitor.node.clone();
+    let look = async move {
+        let round = retention::go_on(&node, round).await;
+        retention::forget_reads(&node, round).await
+    };
+    ctx.spawn(look.into_actor(janitor).map(|round, _, ctx| {
+        ctx.run_later(RETAIN, move |janitor, ctx| retain(round, janitor, ctx));
+    }));
 }

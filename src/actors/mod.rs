@@ -10,8 +10,10 @@ pub mod persistence;
 pub mod presence;
 pub mod relay;
 pub mod reply;
+pub mod retention;
 pub mod room;
 pub mod rooms;
 pub mod session;
+pub mod sweeper;
 
 pub use node::Node;

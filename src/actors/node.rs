@@ -9,9 +9,10 @@ use super::{persistence::Persistence, presence::Presence, relay::Relays, rooms::
 use crate::{
     auth::{Authenticator, RateLimits},
     db::Store,
-    domain::{Clock, Entropy, Timestamp},
+    domain::{Clock, Entropy, ReactionSet, Timestamp},
     metrics::Metrics,
     protocol::event::Limits,
+    webhooks::Webhooks,
 };
 
 /// See the file's head.
@@ -38,6 +39,8 @@ pub struct Node {
     pub clock: Clock,
     /// Randomness.
     pub entropy: Entropy,
+    /// Whom to tell outside what happened.
+    pub webhooks: Webhooks,
     /// What is counted.
     pub metrics: Metrics,
     /// Bounds that an operator may set.
@@ -57,4 +60,6 @@ pub struct Settings {
     pub outbox_bytes: usize,
     /// What `ready` says about bounds.
     pub limits: Limits,
+    /// What people may react with.
+    pub reactions: ReactionSet,
 }

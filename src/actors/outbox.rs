@@ -18,6 +18,13 @@ use crate::{
 pub trait Wire {
     /// Writes what the kernel takes at once; `WouldBlock` when that is nothing.
     fn try_write(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize>;
+    /// Whether something that was taken is not with the kernel yet: the wire is then to be tried again, with nothing if
+    /// there is nothing. Only a wire that writes what it is given in another form keeps anything back.
+    fn holds(&self) -> bool {
+        false
+    }
+    /// Takes back what it keeps of a conversation and has begun to write nothing of.
+    fn purge(&self, _conversation: ConversationId) {}
     /// Ready when `try_write` is worth trying again.
     fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
     /// Says that nothing more will be written; may be said again.
@@ -126,6 +133,7 @@ impl Outbox {
 
     /// Takes back what is queued of `conversation`, unless it is being written already.
     pub fn purge(&mut self, conversation: ConversationId) {
+        self.wire.purge(conversation);
         let begun = self.begun;
         let mut first = true;
         let mut freed = 0;
@@ -180,7 +188,7 @@ impl Outbox {
     /// Writes as much as the socket takes, up to a turn's share.
     pub fn flush(&mut self) -> Flushed {
         let mut written = 0;
-        while !self.queue.is_empty() {
+        while !self.queue.is_empty() || self.wire.holds() {
             if written >= BYTES_A_TURN {
                 return Flushed::More;
             }
@@ -216,7 +224,7 @@ impl Outbox {
             count += 1;
         }
         let written = self.wire.try_write(&slices[..count])?;
-        if written == 0 {
+        if written == 0 && count > 0 {
             return Err(io::ErrorKind::WriteZero.into());
         }
         self.advance(written);

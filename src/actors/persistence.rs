@@ -8,7 +8,9 @@ use tokio::{sync::oneshot, time::Instant};
 
 use crate::{
     db::{Appended, ConversationAppend, Log, LogError, Op, Outcome},
+    domain::ConversationKey,
     metrics::Metrics,
+    webhooks::Webhooks,
 };
 
 /// Rooms that may wait at once. Each room has one append on its way at the most, so this bounds the rooms that write at the
@@ -45,17 +47,20 @@ pub struct Persistence {
     idle: Vec<oneshot::Sender<()>>,
     flushing: bool,
     metrics: Metrics,
+    /// Told which conversations changed, behind the commit.
+    webhooks: Webhooks,
 }
 
 impl Persistence {
     /// In front of `log`.
-    pub fn new(log: Box<dyn Log>, metrics: Metrics) -> Self {
+    pub fn new(log: Box<dyn Log>, metrics: Metrics, webhooks: Webhooks) -> Self {
         Self {
             log: Some(log),
             queue: VecDeque::new(),
             idle: Vec::new(),
             flushing: false,
             metrics,
+            webhooks,
         }
     }
 
@@ -94,6 +99,12 @@ impl Persistence {
         let (batch, replies) = self.take_batch();
         let ops: usize = batch.iter().map(|append| append.ops.len()).sum();
         let began = Instant::now();
+        let told = self.webhooks.is_on();
+        let places = batch
+            .iter()
+            .map(|append| append.conversation)
+            .filter(|_| told)
+            .collect();
         let transaction = async move {
             let result = log.append(batch).await;
             (log, result)
@@ -102,6 +113,7 @@ impl Persistence {
             actor.log = Some(log);
             actor.metrics.append_queue.dec_by(ops as i64);
             actor.count(&result, began.elapsed(), ops);
+            actor.hint(places, &result);
             answer(replies, result);
             if actor.queue.is_empty() {
                 for idle in actor.idle.drain(..) {
@@ -111,6 +123,19 @@ impl Persistence {
                 actor.schedule(ctx);
             }
         }));
+    }
+
+    /// Says where there is something to tell. Of a commit whose outcome is unknown there may be; looking does no harm.
+    fn hint(&self, places: Vec<ConversationKey>, result: &Result<Vec<Appended>, LogError>) {
+        match result {
+            Ok(appended) if !places.is_empty() => {
+                let changed = places.into_iter().zip(appended);
+                let changed = changed.filter(|(_, appended)| appended.head > appended.before);
+                self.webhooks.changed(changed.map(|(place, _)| place));
+            }
+            Err(LogError::Unknown(_)) => self.webhooks.changed(places),
+            _ => {}
+        }
     }
 
     fn count(&self, result: &Result<Vec<Appended>, LogError>, took: Duration, ops: usize) {
@@ -147,6 +172,10 @@ impl Persistence {
 fn size(op: &Op) -> usize {
     match op {
         Op::Send(message) => message.draft.content.as_str().len() + 128,
+        // With what it said before.
+        Op::Edit { content, .. } => 2 * content.as_str().len() + 512,
+        // Each reads all that the message has.
+        Op::React { .. } => 4096,
         _ => 256,
     }
 }

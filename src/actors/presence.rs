@@ -11,6 +11,7 @@ use crate::{
     domain::{Clock, ConversationId, Timestamp, User, UserId, UserKey},
     metrics::Metrics,
     protocol::{Event, envelope},
+    webhooks::{self, Webhooks},
 };
 
 /// Sessions opened and closed that may wait. A session waits for its place (`send`), so nothing is lost.
@@ -56,6 +57,7 @@ pub struct Presence {
     store: Arc<dyn Store>,
     clock: Clock,
     metrics: Metrics,
+    webhooks: Webhooks,
     sessions: HashMap<UserId, u32>,
     /// Last seen, not in the store yet.
     unsaved: HashMap<UserId, (UserKey, Timestamp)>,
@@ -65,12 +67,13 @@ pub struct Presence {
 
 impl Presence {
     /// With nobody online.
-    pub fn new(relays: Relays, store: Arc<dyn Store>, clock: Clock, metrics: Metrics) -> Self {
+    pub fn new(relays: Relays, store: Arc<dyn Store>, clock: Clock, metrics: Metrics, webhooks: Webhooks) -> Self {
         Self {
             relays,
             store,
             clock,
             metrics,
+            webhooks,
             sessions: HashMap::new(),
             unsaved: HashMap::new(),
             saving: None,
@@ -83,6 +86,11 @@ impl Presence {
             online: self.sessions.contains_key(id),
             last_seen_at: self.unsaved.get(id).or_else(saving).map(|(_, at)| *at),
         }
+    }
+
+    fn tell_outside(&self, user: &User, at: Timestamp, online: bool) {
+        let (user, key) = (user.id.clone(), user.key);
+        self.webhooks.seen(key, webhooks::Presence { user, at, online });
     }
 
     fn tell(&self, user: &User, shared: Arc<[ConversationId]>, event: &Event<'_>) {
@@ -133,6 +141,7 @@ impl Handler<Opened> for Presence {
         *count += 1;
         if *count == 1 {
             self.metrics.users_online.inc();
+            self.tell_outside(&opened.user, self.clock.now(), true);
             self.tell(
                 &opened.user,
                 opened.shared,
@@ -156,6 +165,7 @@ impl Handler<Closed> for Presence {
             self.sessions.remove(&closed.user.id);
             self.metrics.users_online.dec();
             let last_seen_at = self.clock.now();
+            self.tell_outside(&closed.user, last_seen_at, false);
             self.unsaved
                 .insert(closed.user.id.clone(), (closed.user.key, last_seen_at));
             self.save(ctx);

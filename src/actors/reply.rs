@@ -14,7 +14,7 @@ use super::{
     relay::{Ack, Deliver, SessionRef},
 };
 use crate::{
-    domain::{ConversationId, Message, MessageId, Seq},
+    domain::{ConversationId, Message, MessageId, Reaction, Seq},
     protocol::{ApiError, Event, envelope},
 };
 
@@ -30,6 +30,16 @@ pub enum Answer {
         #[serde(skip)]
         repeated: bool,
     },
+    /// To an edit.
+    Edited {
+        /// The message as it is now.
+        message: Box<Message>,
+    },
+    /// To a reaction that was to come or go.
+    Reacted {
+        /// All of the message's reactions now.
+        reactions: Vec<Reaction>,
+    },
     /// To a deletion.
     Deleted {
         /// Which.
@@ -43,6 +53,8 @@ pub enum Answer {
         last_read_seq: Seq,
         /// What is unread behind it.
         unread_count: u32,
+        /// What of that mentions them.
+        mention_count: u32,
     },
     /// To everything that has nothing to say: `{}`.
     Done {},

@@ -3,6 +3,7 @@
 //! Never speaks HTTP to clients, never logs a token, a secret or a password.
 
 mod base64url;
+mod guesses;
 mod identify;
 mod origin;
 mod password;

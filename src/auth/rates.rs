@@ -4,10 +4,18 @@
 use std::{hash::Hash, net::IpAddr, num::NonZeroU32};
 
 use governor::{
-    Quota, RateLimiter, clock::Clock, middleware::NoOpMiddleware, nanos::Nanos, state::keyed::DashMapStateStore,
+    Quota, RateLimiter,
+    clock::Clock,
+    middleware::NoOpMiddleware,
+    nanos::Nanos,
+    state::{
+        StateStore,
+        keyed::{DashMapStateStore, ShrinkableKeyedStateStore},
+    },
 };
 use tokio::time::Instant;
 
+use super::guesses::{Guess, Guesses};
 use crate::{
     config::Rates,
     domain::{UserKey, limits},
@@ -24,6 +32,7 @@ pub struct RateLimits {
     messages: Option<Limiter<UserKey>>,
     events: Option<Limiter<UserKey>>,
     logins: Option<Limiter<(IpAddr, String)>>,
+    guesses: Guesses,
 }
 
 impl RateLimits {
@@ -33,6 +42,7 @@ impl RateLimits {
             messages: limiter(rates.messages_per_second, rates.messages_burst, Quota::per_second),
             events: limiter(rates.events_per_second, rates.events_per_second, Quota::per_second),
             logins: limiter(rates.logins_per_minute, rates.logins_per_minute, Quota::per_minute),
+            guesses: Guesses::new(rates.guesses_per_minute),
         }
     }
 
@@ -56,28 +66,44 @@ impl RateLimits {
         check(&self.logins, &(network_of(address), name))
     }
 
+    /// Whether `user` may try an invite code or a conversation's password now. Errors: `RATE_LIMITED` with when.
+    pub fn guess(&self, user: UserKey) -> Result<Guess<'_>, ApiError> {
+        self.guesses.begin(user)
+    }
+
     /// Forgets the buckets that are full again. To be called about once a minute.
     pub fn sweep(&self) {
         sweep(&self.messages);
         sweep(&self.events);
         sweep(&self.logins);
+        self.guesses.sweep();
     }
 }
 
 type Limiter<K> = RateLimiter<K, DashMapStateStore<K>, RuntimeClock, NoOpMiddleware<Nanos>>;
 
 fn limiter<K: Hash + Eq + Clone>(rate: u32, burst: u32, per: fn(NonZeroU32) -> Quota) -> Option<Limiter<K>> {
+    limiter_on(DashMapStateStore::default(), rate, burst, per)
+}
+
+/// A limiter that keeps its buckets in `state`; `None` for a rate of 0.
+pub(super) fn limiter_on<S: StateStore>(
+    state: S,
+    rate: u32,
+    burst: u32,
+    per: fn(NonZeroU32) -> Quota,
+) -> Option<RateLimiter<S::Key, S, RuntimeClock, NoOpMiddleware<Nanos>>> {
     let rate = NonZeroU32::new(rate)?;
     let burst = NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN);
     let clock = RuntimeClock(Instant::now());
-    Some(RateLimiter::new(
-        per(rate).allow_burst(burst),
-        DashMapStateStore::default(),
-        clock,
-    ))
+    Some(RateLimiter::new(per(rate).allow_burst(burst), state, clock))
 }
 
-fn check<K: Hash + Eq + Clone>(limiter: &Option<Limiter<K>>, key: &K) -> Result<(), ApiError> {
+/// Takes one from the bucket of `key`. Errors: `RATE_LIMITED` with when there is one again.
+pub(super) fn check<K: Hash + Eq + Clone, S: ShrinkableKeyedStateStore<K>>(
+    limiter: &Option<RateLimiter<K, S, RuntimeClock, NoOpMiddleware<Nanos>>>,
+    key: &K,
+) -> Result<(), ApiError> {
     let Some(limiter) = limiter else { return Ok(()) };
     limiter.check_key(key).map_err(|not_until| {
         let wait = not_until.wait_time_from(limiter.clock().now());
@@ -102,7 +128,7 @@ fn network_of(address: IpAddr) -> IpAddr {
 
 /// The tokio runtime's clock since the start: steady, unlike the wall clock, and driven by tests that pause it.
 #[derive(Debug, Clone)]
-struct RuntimeClock(Instant);
+pub(super) struct RuntimeClock(Instant);
 
 impl Clock for RuntimeClock {
     type Instant = Nanos;
@@ -123,6 +149,7 @@ mod tests {
         messages_burst: 20,
         events_per_second: 20,
         logins_per_minute: 10,
+        guesses_per_minute: 5,
     };
 
     fn allowed(mut check: impl FnMut() -> Result<(), ApiError>) -> usize {
@@ -169,6 +196,7 @@ mod tests {
             messages_burst: 5,
             events_per_second: 0,
             logins_per_minute: 0,
+            guesses_per_minute: 0,
         });
         assert_eq!(allowed(|| limits.check_message(UserKey(1))), 1000);
         assert_eq!(allowed(|| limits.check_event(UserKey(1))), 1000);

@@ -13,12 +13,15 @@ use super::*;
 use crate::{
     config::JwtConfig,
     db::{
-        Account, Change, Credentials, History, HistoryAt, ListCursor, Membership, NewAccount, NewGroup, RoomState,
-        Store, StoreError, SyncPage, TokenUser,
+        Account, Behind, Change, Credentials, Door, Doorway, DuePage, EndpointKey, Found, History, HistoryAt,
+        ListCursor, Membership, NewAccount, NewConversation, NewUpload, News, Receipt, Refusal, RetentionStore,
+        RoomState, Search, SearchStore, Store, StoreError, SweepFrom, Swept, SyncPage, TokenUser, Told, UploadStore,
+        Version, WebhookStore,
     },
     domain::{
-        Clock, Conversation, ConversationId, ConversationKey, Member, Role, Seq, Timestamp, User, UserId, UserKey,
-        conversation::ConversationView,
+        Clock, Conversation, ConversationId, ConversationKey, Member, MessageId, Role, Seq, Timestamp, UploadName,
+        User, UserId, UserKey,
+        conversation::{ChannelView, ConversationView},
     },
     protocol::ErrorCode,
 };
@@ -71,6 +74,78 @@ impl Accounts {
 
 fn not_here<T>() -> Result<T, StoreError> {
     Err(StoreError::Broken("not asked for here".to_owned()))
+}
+
+#[async_trait]
+impl UploadStore for Accounts {
+    async fn unposted_uploads(&self, _: UserKey) -> Result<usize, StoreError> {
+        not_here()
+    }
+
+    async fn record_upload(&self, _: NewUpload, _: usize) -> Result<bool, StoreError> {
+        not_here()
+    }
+
+    async fn recorded_uploads(&self, _: &[UploadName]) -> Result<Vec<UploadName>, StoreError> {
+        not_here()
+    }
+
+    async fn sweep_uploads(&self, _: Timestamp, _: usize) -> Result<Vec<UploadName>, StoreError> {
+        not_here()
+    }
+}
+
+#[async_trait]
+impl WebhookStore for Accounts {
+    async fn webhook_endpoint(&self, _: &str, _: Timestamp) -> Result<(EndpointKey, bool), StoreError> {
+        not_here()
+    }
+    async fn webhooks_behind(
+        &self,
+        _: EndpointKey,
+        _: Option<ConversationKey>,
+        _: usize,
+    ) -> Result<Behind, StoreError> {
+        not_here()
+    }
+    async fn webhook_news(
+        &self,
+        _: EndpointKey,
+        _: ConversationKey,
+        _: Option<Seq>,
+        _: usize,
+    ) -> Result<Option<News>, StoreError> {
+        not_here()
+    }
+    async fn webhooks_told(&self, _: &[Told]) -> Result<(), StoreError> {
+        not_here()
+    }
+}
+
+#[async_trait]
+impl SearchStore for Accounts {
+    async fn search(&self, _: UserKey, _: Search) -> Result<Found, StoreError> {
+        not_here()
+    }
+
+    fn search_backlog(&self) -> u64 {
+        0
+    }
+}
+
+#[async_trait]
+impl RetentionStore for Accounts {
+    async fn due(&self, _: Timestamp, _: Option<ConversationKey>, _: usize) -> Result<DuePage, StoreError> {
+        not_here()
+    }
+
+    async fn purge(&self, _: ConversationKey, _: Timestamp, _: u32) -> Result<bool, StoreError> {
+        not_here()
+    }
+
+    async fn sweep_read_marks(&self, _: Option<SweepFrom>, _: Timestamp, _: usize) -> Result<Swept, StoreError> {
+        not_here()
+    }
 }
 
 #[async_trait]
@@ -156,7 +231,19 @@ impl Store for Accounts {
     ) -> Result<(Conversation, bool), StoreError> {
         not_here()
     }
-    async fn create_group(&self, _: NewGroup) -> Result<Conversation, StoreError> {
+    async fn create_conversation(&self, _: NewConversation) -> Result<Result<Conversation, Refusal>, StoreError> {
+        not_here()
+    }
+    async fn door(&self, _: &Doorway, _: UserKey) -> Result<Option<Door>, StoreError> {
+        not_here()
+    }
+    async fn channels(
+        &self,
+        _: UserKey,
+        _: &str,
+        _: usize,
+        _: Option<&str>,
+    ) -> Result<(Vec<ChannelView>, Option<String>), StoreError> {
         not_here()
     }
     async fn conversation(&self, _: ConversationId) -> Result<Option<Conversation>, StoreError> {
@@ -199,6 +286,12 @@ impl Store for Accounts {
         not_here()
     }
     async fn changes(&self, _: &Conversation, _: Seq, _: usize) -> Result<Vec<Change>, StoreError> {
+        not_here()
+    }
+    async fn receipts(&self, _: &Conversation, _: MessageId) -> Result<Option<Vec<Receipt>>, StoreError> {
+        not_here()
+    }
+    async fn versions(&self, _: &Conversation, _: MessageId) -> Result<Option<Vec<Version>>, StoreError> {
         not_here()
     }
 }

@@ -33,7 +33,10 @@ pub(super) fn command() -> Command {
         .subcommand(user())
         .subcommand(migrate())
         .subcommand(verify())
-        .subcommand(config());
+        .subcommand(config())
+        .subcommand(webhook_secret());
+    #[cfg(feature = "conformance")]
+    let root = root.subcommand(super::conformance::command());
     // Shown with serve; the help of the root is about the commands.
     flags::add(root, Some(&["listen", "data_dir"]))
 }
@@ -165,6 +168,14 @@ fn config() -> Command {
         .long_about("Prints a parlor.toml with every setting explained and commented out at its default.")
         .after_help("Example:\n  parlor config > parlor.toml");
     flags::add(config, Some(&[]))
+}
+
+fn webhook_secret() -> Command {
+    let secret = Command::new("webhook-secret")
+        .about("Makes a secret for webhooks and prints it")
+        .long_about("Makes a secret for webhook_secret and prints it: what webhooks are signed with. Nothing is kept.")
+        .after_help("Example:\n  export PARLOR_WEBHOOK_SECRET=$(parlor webhook-secret)");
+    flags::add(secret, Some(&[]))
 }
 
 fn admin(help: &'static str) -> Arg {

@@ -2,6 +2,8 @@
 //! Called by `main` alone. Errors are one line, `parlor: …`, on stderr; stdout is for what was asked for.
 
 mod command;
+#[cfg(feature = "conformance")]
+mod conformance;
 mod flags;
 mod output;
 mod password;
@@ -15,7 +17,7 @@ use std::process::ExitCode;
 
 use clap::ArgMatches;
 
-use crate::config::{self, Config};
+use crate::config::{self, Config, WebhookSecret};
 
 /// Why a command did not do what was asked.
 #[derive(Debug)]
@@ -65,6 +67,15 @@ fn run(matches: &ArgMatches) -> Result<u8, Failure> {
         output::print(config::annotated().trim_end());
         return Ok(0);
     }
+    if matches.subcommand_name() == Some("webhook-secret") {
+        output::print(&WebhookSecret::generate()?);
+        return Ok(0);
+    }
+    #[cfg(feature = "conformance")]
+    if let Some(("conformance", asked)) = matches.subcommand() {
+        conformance::run(asked)?;
+        return Ok(0);
+    }
     let config = load(matches)?;
     match matches.subcommand() {
         None | Some(("serve", _)) => serve::run(config)?,
@@ -96,6 +107,10 @@ fn start_log() {
         .find_map(|name| std::env::var(name).ok());
     if let Some(filter) = filter.filter(|filter| !filter.is_empty()) {
         builder.parse_filters(&filter);
+    }
+    // Below that the HTTP client writes down URLs and headers, where webhooks have their secrets.
+    for module in ["ureq", "ureq_proto"] {
+        builder.filter_module(module, log::LevelFilter::Warn);
     }
     builder.init();
 }

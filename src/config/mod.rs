@@ -12,13 +12,17 @@ mod parse;
 mod private_dir;
 mod settings;
 mod similar;
+mod webhooks;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use crate::domain::ReactionSet;
 
 pub use annotated::annotated;
 pub use load::{Loaded, Sources, load};
 pub use private_dir::make_private_dir;
 pub use settings::{SETTINGS, Setting};
+pub use webhooks::{WebhookConfig, WebhookEvents, WebhookSecret};
 
 /// What the SQLite file is called in the data directory, unless `database_url` says otherwise.
 const SQLITE_FILE: &str = "parlor.sqlite3";
@@ -57,8 +61,16 @@ pub struct Config {
     pub outbox_bytes: usize,
     /// Most connections at once.
     pub max_connections: usize,
+    /// What people may react with.
+    pub reactions: ReactionSet,
+    /// Bytes that uploads leave free on their disk.
+    pub upload_reserve: u64,
+    /// Most bytes of one payload of Socket.IO's long polling.
+    pub max_payload: usize,
     /// What a scraper shows instead of an admin's token.
     pub metrics_token: Option<String>,
+    /// Whom to tell what happens here.
+    pub webhooks: WebhookConfig,
 }
 
 /// Who may sign tokens, and how long ours live.
@@ -98,6 +110,8 @@ pub struct Rates {
     pub events_per_second: u32,
     /// Logins a minute for an address and a name.
     pub logins_per_minute: u32,
+    /// Wrong passwords and invite codes of conversations a minute and user.
+    pub guesses_per_minute: u32,
 }
 
 impl Rates {
@@ -107,6 +121,7 @@ impl Rates {
         messages_burst: 0,
         events_per_second: 0,
         logins_per_minute: 0,
+        guesses_per_minute: 0,
     };
 }
 
@@ -124,7 +139,7 @@ impl Config {
     }
 }
 
-/// Without what is secret: the metrics token, and the database's URL, which may hold a password.
+/// Without what is secret: the metrics token, the webhooks, and the database's URL, which may hold a password.
 impl std::fmt::Debug for Config {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Config")
@@ -142,6 +157,9 @@ impl std::fmt::Debug for Config {
             .field("room_idle", &self.room_idle)
             .field("outbox_bytes", &self.outbox_bytes)
             .field("max_connections", &self.max_connections)
+            .field("reactions", &self.reactions)
+            .field("upload_reserve", &self.upload_reserve)
+            .field("max_payload", &self.max_payload)
             .finish_non_exhaustive()
     }
 }

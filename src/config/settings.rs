@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use super::{Config, JwtConfig, Rates, Registration, origin, parse};
+use super::{Config, JwtConfig, Rates, Registration, WebhookConfig, origin, parse, webhooks};
+use crate::domain::ReactionSet;
 
 /// A setting: its names, its default, and how its text becomes a part of `Config`.
 pub struct Setting {
@@ -59,7 +60,11 @@ impl Draft {
                 room_idle: Duration::ZERO,
                 outbox_bytes: 0,
                 max_connections: 0,
+                upload_reserve: 0,
+                max_payload: 0,
                 metrics_token: None,
+                reactions: ReactionSet::default(),
+                webhooks: WebhookConfig::OFF,
             },
             rate_limits: false,
         }
@@ -74,6 +79,12 @@ impl Draft {
                 config.heartbeat_timeout.as_secs(),
                 config.heartbeat.as_secs()
             ));
+        }
+        if !config.webhooks.urls.is_empty() && config.webhooks.secrets.is_empty() {
+            return Err(
+                "webhook_urls needs webhook_secret, by which a receiver knows that it is us (parlor webhook-secret makes one)"
+                    .to_owned(),
+            );
         }
         if !self.rate_limits {
             config.rates = Rates::OFF;
@@ -168,6 +179,9 @@ pub const SETTINGS: &[Setting] = &[
     setting!("rate_logins_per_minute", "PARLOR_RATE_LOGINS_PER_MINUTE", "rate-logins-per-minute", "N", "10",
         "Logins a minute for one address and name. 0: no limit.",
         |d, t| parse::put(&mut d.config.rates.logins_per_minute, parse::number(t, 0..=1_000_000))),
+    setting!("rate_guesses_per_minute", "PARLOR_RATE_GUESSES_PER_MINUTE", "rate-guesses-per-minute", "N", "5",
+        "Wrong invite codes and passwords of conversations that a user may try a minute. 0: no limit.",
+        |d, t| parse::put(&mut d.config.rates.guesses_per_minute, parse::number(t, 0..=1_000_000))),
     setting!("heartbeat_seconds", "PARLOR_HEARTBEAT_SECONDS", "heartbeat-seconds", "SECONDS", "25",
         "After how much silence the server pings a session.",
         |d, t| parse::put(&mut d.config.heartbeat, parse::seconds(t, 1..=3600))),
@@ -183,7 +197,33 @@ pub const SETTINGS: &[Setting] = &[
     setting!("max_connections", "PARLOR_MAX_CONNECTIONS", "max-connections", "N", "25000",
         "Most connections at once.",
         |d, t| parse::put(&mut d.config.max_connections, parse::number(t, 1..=10_000_000))),
+    setting!("reactions", "PARLOR_REACTIONS", "reactions", "EMOJI",
+        "heart,laugh,fire,sad,thumbsup,thumbsdown,star,question",
+        "What people may react with: names, or emoji themselves, comma separated (or a list in the file).",
+        |d, t| parse::put(&mut d.config.reactions, ReactionSet::parse(t))),
+    setting!("upload_reserve_mib", "PARLOR_UPLOAD_RESERVE_MIB", "upload-reserve-mib", "MIB", "256",
+        "Free MiB that uploads leave on the disk, so that they cannot stop the database. With less, they are refused.",
+        |d, t| parse::put(&mut d.config.upload_reserve, parse::number(t, 0..=1_000_000_000).map(|mib: u64| mib << 20))),
+    setting!("max_payload_kib", "PARLOR_MAX_PAYLOAD_KIB", "max-payload-kib", "KIB", "1000",
+        "KiB of one payload of Socket.IO's long polling, in either direction.",
+        |d, t| parse::put(&mut d.config.max_payload, parse::number(t, 128..=65_536).map(|kib: usize| kib * 1024))),
     setting!(secret "metrics_token", "PARLOR_METRICS_TOKEN", "metrics-token", "TOKEN",
         "What a scraper of /metrics shows (Authorization: Bearer) instead of an admin's token.",
         |d, t| parse::put(&mut d.config.metrics_token, parse::optional(t, parse::text))),
+    setting!(secret "webhook_urls", "PARLOR_WEBHOOK_URLS", "webhook-urls", "URLS",
+        "Where webhooks are sent: http:// or https:// URLs, comma separated (or a list in the file). Needs webhook_secret.",
+        |d, t| parse::put(&mut d.config.webhooks.urls, webhooks::urls(t))),
+    setting!(secret "webhook_secret", "PARLOR_WEBHOOK_SECRET", "webhook-secret", "SECRET",
+        "What webhooks are signed with: whsec_…, which parlor webhook-secret makes. Several, comma separated, while receivers \
+         change over: each request then carries a signature for each.",
+        |d, t| parse::put(&mut d.config.webhooks.secrets, webhooks::secrets(t))),
+    setting!("webhook_events", "PARLOR_WEBHOOK_EVENTS", "webhook-events", "GROUPS", "message,membership",
+        "What webhooks tell of: message, membership (and the conversations themselves), presence; comma separated.",
+        |d, t| parse::put(&mut d.config.webhooks.events, webhooks::events(t))),
+    setting!("webhook_timeout_seconds", "PARLOR_WEBHOOK_TIMEOUT_SECONDS", "webhook-timeout-seconds", "SECONDS", "10",
+        "How long a receiver may take to answer.",
+        |d, t| parse::put(&mut d.config.webhooks.timeout, parse::seconds(t, 1..=60))),
+    setting!("webhook_retry_max_seconds", "PARLOR_WEBHOOK_RETRY_MAX_SECONDS", "webhook-retry-max-seconds", "SECONDS", "300",
+        "The longest pause between two tries of a webhook; the first one is a second.",
+        |d, t| parse::put(&mut d.config.webhooks.retry_max, parse::seconds(t, 1..=3600))),
 ];

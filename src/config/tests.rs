@@ -46,7 +46,8 @@ fn the_defaults_are_those_of_the_contract() {
             messages_per_second: 10,
             messages_burst: 20,
             events_per_second: 20,
-            logins_per_minute: 10
+            logins_per_minute: 10,
+            guesses_per_minute: 5
         }
     );
     let config = load_with("", &[], &[]).unwrap().config;

@@ -35,7 +35,8 @@ pub struct MessageRow {
 }
 
 impl MessageRow {
-    /// The message, as clients may see it: the content of a deleted one stays here.
+    /// The message, as clients may see it: the content of a deleted one stays here. Without what is kept beside its row: see
+    /// `sqlite::store::assemble`.
     pub fn into_message(self, conversation: ConversationId, people: &People) -> Result<Message, StoreError> {
         let kind = MessageType::from_code(self.kind).ok_or_else(|| broken("a message's type", self.position))?;
         let client_id = self.client_id.as_deref().map(ClientId::parse).transpose();

@@ -11,6 +11,22 @@ diesel::table! {
 }
 
 diesel::table! {
+    webhook_endpoints (key) {
+        key -> BigInt,
+        url -> Text,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    webhook_cursors (endpoint_key, conversation_key) {
+        endpoint_key -> BigInt,
+        conversation_key -> BigInt,
+        seq -> BigInt,
+    }
+}
+
+diesel::table! {
     users (key) {
         key -> BigInt,
         id -> Text,
@@ -149,6 +165,32 @@ diesel::table! {
         kind -> SmallInt,
         actor_key -> BigInt,
         at -> BigInt,
+    }
+}
+
+diesel::table! {
+    uploads (name) {
+        name -> Text,
+        user_key -> BigInt,
+        content_type -> Text,
+        bytes -> BigInt,
+        width -> Integer,
+        height -> Integer,
+        created_at -> BigInt,
+        sweep_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    upload_uses (position) {
+        position -> BigInt,
+        name -> Text,
+    }
+}
+
+diesel::table! {
+    upload_endings (conversation_key) {
+        conversation_key -> BigInt,
     }
 }
 

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::StoreError;
+use super::{Refusal, RetentionStore, SearchStore, StoreError, UploadStore, WebhookStore};
 use crate::domain::{
-    Conversation, ConversationId, ConversationKey, Kind, Member, Message, MessageId, Role, Seq, Timestamp, User,
-    UserId, UserKey, conversation::ConversationView,
+    Content, Conversation, ConversationId, ConversationKey, InviteCode, Kind, Member, Message, MessageId, PasswordHash,
+    Reaction, Role, Seq, Slug, Timestamp, User, UserId, UserKey,
+    conversation::{ChannelView, ConversationView},
 };
 
 /// Everything but the log.
@@ -17,7 +18,7 @@ use crate::domain::{
 /// snapshot; each write is one transaction, durable when it returns. Bounded: waits at most five seconds for a connection,
 /// then `StoreError::Unavailable`. Does not check permissions.
 #[async_trait]
-pub trait Store: Send + Sync {
+pub trait Store: RetentionStore + SearchStore + UploadStore + WebhookStore + Send + Sync {
     /// The id of the store's history.
     fn epoch(&self) -> &str;
     /// Whether the database answers and can be written to.
@@ -69,8 +70,20 @@ pub trait Store: Send + Sync {
         id: ConversationId,
         at: Timestamp,
     ) -> Result<(Conversation, bool), StoreError>;
-    /// Makes a group with its owner and members.
-    async fn create_group(&self, group: NewGroup) -> Result<Conversation, StoreError>;
+    /// Makes a group, channel or room with its owner and members. Refused: a channel whose slug another one has
+    /// (`NameTaken`), a room when one of them is in as many as they may be (`TooManyRooms`).
+    async fn create_conversation(&self, new: NewConversation) -> Result<Result<Conversation, Refusal>, StoreError>;
+    /// What somebody finds who wants to come in by themselves; `None` when it leads nowhere.
+    async fn door(&self, by: &Doorway, user: UserKey) -> Result<Option<Door>, StoreError>;
+    /// The channels whose slug begins with `folded` ([`Slug::folded`]), by slug, as `user` sees them: at most `limit` after
+    /// the slug `after`; with the last one's slug if there are more.
+    async fn channels(
+        &self,
+        user: UserKey,
+        folded: &str,
+        limit: usize,
+        after: Option<&str>,
+    ) -> Result<(Vec<ChannelView>, Option<String>), StoreError>;
     /// A conversation that exists (deleted ones do not).
     async fn conversation(&self, id: ConversationId) -> Result<Option<Conversation>, StoreError>;
     /// What a room must know to begin; `None` when the conversation does not exist.
@@ -115,6 +128,20 @@ pub trait Store: Send + Sync {
     /// Every change after `after`, one by one in the order of seq, at most `limit`: what a room broadcasts when it has
     /// reason to doubt that it did.
     async fn changes(&self, conversation: &Conversation, after: Seq, limit: usize) -> Result<Vec<Change>, StoreError>;
+    /// Who has read a message: the members but its sender who were members when it was sent and whose cursor has reached it,
+    /// each with when it first did; the first of them first. `Ok(None)`: it is not in this conversation.
+    async fn receipts(
+        &self,
+        conversation: &Conversation,
+        message: MessageId,
+    ) -> Result<Option<Vec<Receipt>>, StoreError>;
+    /// All that a message has said, oldest first, its last content (also of a deleted one) last. `Ok(None)`: it is not in this
+    /// conversation.
+    async fn versions(
+        &self,
+        conversation: &Conversation,
+        message: MessageId,
+    ) -> Result<Option<Vec<Version>>, StoreError>;
 }
 
 /// Somebody who registers.
@@ -173,13 +200,21 @@ pub struct Credentials {
     pub password_hash: String,
 }
 
-/// A new group. `members` does not hold the owner, and nobody twice.
+/// A new group, channel or room. `members` does not hold the owner, and nobody twice.
 #[derive(Debug, Clone)]
-pub struct NewGroup {
+pub struct NewConversation {
     /// Its id.
     pub id: ConversationId,
+    /// What it is; not direct.
+    pub kind: Kind,
     /// What it is called.
     pub name: String,
+    /// What it is found by: a channel, and nothing else.
+    pub slug: Option<Slug>,
+    /// What lets in who knows it.
+    pub invite_code: Option<InviteCode>,
+    /// What the password of whoever comes in is checked against.
+    pub password_hash: Option<PasswordHash>,
     /// Whose it is.
     pub owner: UserKey,
     /// Who else belongs to it from the start.
@@ -194,6 +229,46 @@ pub struct NewGroup {
     pub at: Timestamp,
 }
 
+impl NewConversation {
+    /// A group without members, policies, code and password.
+    pub fn group(id: ConversationId, name: impl Into<String>, owner: UserKey, at: Timestamp) -> Self {
+        Self {
+            id,
+            kind: Kind::Group,
+            name: name.into(),
+            slug: None,
+            invite_code: None,
+            password_hash: None,
+            owner,
+            members: Vec::new(),
+            max_members: None,
+            retention_seconds: None,
+            slow_mode_seconds: None,
+            at,
+        }
+    }
+}
+
+/// Which conversation somebody wants to come into.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Doorway {
+    /// The one of this id.
+    Id(ConversationId),
+    /// The one that this invite code opens.
+    Code(InviteCode),
+}
+
+/// What stands between somebody and a conversation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Door {
+    /// The conversation.
+    pub conversation: Conversation,
+    /// What they are there already.
+    pub role: Option<Role>,
+    /// What their password is checked against; `None` when none is asked for.
+    pub password_hash: Option<PasswordHash>,
+}
+
 /// What a room must know to begin.
 #[derive(Debug, Clone)]
 pub struct RoomState {
@@ -203,6 +278,8 @@ pub struct RoomState {
     pub members: Vec<Member>,
     /// The last seq.
     pub head: Seq,
+    /// Up to where retention has removed everything.
+    pub expired: Seq,
 }
 
 /// One of a user's conversations, as their sessions need it.
@@ -260,9 +337,13 @@ pub struct SyncPage {
     pub has_more: bool,
     /// Whether the client must forget what it has.
     pub reset: bool,
+    /// For a reset: whether there are older messages than these.
+    pub older: bool,
+    /// Up to where retention has removed everything.
+    pub expired: Seq,
 }
 
-/// One durable change, to be told again.
+/// One durable change, to be told again. One of a message whose row is gone is told as its deletion.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Change {
     /// A message was appended; here in its latest form.
@@ -278,6 +359,42 @@ pub enum Change {
         /// By whom.
         by: UserId,
     },
+    /// A message was edited; here in its latest form.
+    Edited {
+        /// The change's position.
+        seq: Seq,
+        /// The message.
+        message: Box<Message>,
+    },
+    /// Somebody reacted, or no longer does.
+    Reacted {
+        /// The change's position.
+        seq: Seq,
+        /// To which message.
+        message: MessageId,
+        /// Its reactions in their latest form.
+        reactions: Vec<Reaction>,
+        /// When.
+        at: Timestamp,
+    },
+}
+
+/// That somebody has read a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receipt {
+    /// Who.
+    pub user: Arc<User>,
+    /// When their cursor first reached it.
+    pub at: Timestamp,
+}
+
+/// What a message said for a time.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Version {
+    /// What it said.
+    pub content: Content,
+    /// Since when.
+    pub written_at: Timestamp,
 }
 
 impl Change {
@@ -285,7 +402,7 @@ impl Change {
     pub fn seq(&self) -> Seq {
         match self {
             Self::Sent(message) => message.seq,
-            Self::Deleted { seq, .. } => *seq,
+            Self::Deleted { seq, .. } | Self::Edited { seq, .. } | Self::Reacted { seq, .. } => *seq,
         }
     }
 }

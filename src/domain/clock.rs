@@ -13,13 +13,19 @@ pub struct Timestamp(i64);
 
 impl Timestamp {
     /// From milliseconds since the Unix epoch.
-    pub fn from_millis(millis: i64) -> Self {
+    pub const fn from_millis(millis: i64) -> Self {
         Self(millis)
     }
 
     /// From seconds since the Unix epoch, as JWTs count (RFC 7519, NumericDate).
     pub fn from_seconds(seconds: i64) -> Self {
         Self(seconds.saturating_mul(1000))
+    }
+
+    /// From RFC 3339, with any offset; to the millisecond.
+    pub fn parse(text: &str) -> Option<Self> {
+        let moment: jiff::Timestamp = text.parse().ok()?;
+        Some(Self(moment.as_millisecond()))
     }
 
     /// Milliseconds since the Unix epoch.
@@ -35,6 +41,11 @@ impl Timestamp {
     /// This moment moved by `duration` into the future.
     pub fn plus(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(duration.as_millis() as i64))
+    }
+
+    /// This moment moved by so many seconds into the past.
+    pub fn before_seconds(self, seconds: u32) -> Self {
+        Self(self.0.saturating_sub(i64::from(seconds) * 1000))
     }
 
     /// Milliseconds from `earlier` to here; 0 if `earlier` is later.
@@ -108,7 +119,8 @@ impl Clock {
 
 /// Where randomness comes from: the operating system's generator, or a seed in tests.
 ///
-/// Not for secrets that must be unguessable under a seed: those ask the operating system themselves (`auth`).
+/// The generator is a cryptographic one, so that invite codes may come from it; under a seed they can be guessed like
+/// everything else. Secrets that must not be even then ask the operating system themselves (`auth`).
 #[derive(Debug, Clone)]
 pub struct Entropy(Arc<Mutex<StdRng>>);
 
@@ -131,7 +143,12 @@ impl Entropy {
 
     /// Ten random bytes: what a UUIDv7 needs.
     pub fn bytes10(&self) -> [u8; 10] {
-        let mut bytes = [0; 10];
+        self.bytes()
+    }
+
+    /// Random bytes.
+    pub fn bytes<const N: usize>(&self) -> [u8; N] {
+        let mut bytes = [0; N];
         self.0
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{ConversationId, ConversationKey, ConversationName, Message, Seq, Timestamp, User};
+use super::{
+    ConversationId, ConversationKey, ConversationName, InviteCode, Message, PasswordHash, Seq, Slug, Timestamp, User,
+    entry::whether,
+};
 
 /// What a conversation is. The numbers are what the store keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -106,13 +109,17 @@ pub struct Conversation {
     pub created_at: Timestamp,
 }
 
-/// What to change about a conversation; what is not given stays, and `Some(None)` turns a policy off.
+/// What to change about a conversation; what is not given stays, and `Some(None)` turns a policy off. Written as members
+/// are told of it: of password and invite code no more than whether there is one.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Settings {
     /// What it is called from now on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<ConversationName>,
+    /// What a channel is found by from now on: goes with its name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slug: Option<Slug>,
     /// See [`Policies`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_members: Option<Option<u32>>,
@@ -122,6 +129,20 @@ pub struct Settings {
     /// See [`Policies`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub slow_mode_seconds: Option<Option<u32>>,
+    /// What a password is checked against from now on.
+    #[serde(
+        rename = "hasPassword",
+        serialize_with = "whether",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub password_hash: Option<Option<PasswordHash>>,
+    /// What lets in from now on who knows it.
+    #[serde(
+        rename = "hasInviteCode",
+        serialize_with = "whether",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub invite_code: Option<Option<InviteCode>>,
 }
 
 impl Settings {
@@ -130,11 +151,18 @@ impl Settings {
         let policies = &conversation.policies;
         self.name
             .take_if(|name| conversation.name.as_deref() == Some(name.as_str()));
+        self.slug
+            .take_if(|slug| conversation.slug.as_deref() == Some(slug.as_str()));
         self.max_members.take_if(|most| *most == policies.max_members);
         self.retention_seconds
             .take_if(|seconds| *seconds == policies.retention_seconds);
         self.slow_mode_seconds
             .take_if(|seconds| *seconds == policies.slow_mode_seconds);
+        // A password that is given is news: whether it is the old one, nobody can tell from its hash.
+        self.password_hash
+            .take_if(|hash| hash.is_none() && !policies.has_password);
+        self.invite_code
+            .take_if(|code| code.as_ref().map(InviteCode::as_str) == conversation.invite_code.as_deref());
         self
     }
 
@@ -148,6 +176,15 @@ impl Settings {
         let policies = &mut conversation.policies;
         if let Some(name) = &self.name {
             conversation.name = Some(name.as_str().to_owned());
+        }
+        if let Some(slug) = &self.slug {
+            conversation.slug = Some(slug.as_str().to_owned());
+        }
+        if let Some(code) = &self.invite_code {
+            conversation.invite_code = code.as_ref().map(|code| code.as_str().to_owned());
+        }
+        if let Some(hash) = &self.password_hash {
+            policies.has_password = hash.is_some();
         }
         policies.max_members = self.max_members.unwrap_or(policies.max_members);
         policies.retention_seconds = self.retention_seconds.unwrap_or(policies.retention_seconds);
@@ -227,6 +264,9 @@ pub struct SharedView {
     /// What it is called.
     #[schema(required)]
     pub name: Option<String>,
+    /// What a channel is found by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slug: Option<String>,
     /// How many members it has.
     pub member_count: u32,
     /// The position of the last change.
@@ -234,6 +274,29 @@ pub struct SharedView {
     /// The policies.
     #[serde(flatten)]
     pub policies: Policies,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// A channel as everybody sees it who looks for one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ChannelView {
+    /// Its name for clients.
+    pub id: ConversationId,
+    /// What it is called.
+    pub name: String,
+    /// What it is found by: unique among channels.
+    pub slug: String,
+    /// How many members it has.
+    pub member_count: u32,
+    /// Whether the one who looks is a member.
+    pub joined: bool,
+    /// Whether joining asks for a password.
+    pub has_password: bool,
+    /// When the newest message was sent; `null` while there was none.
+    #[schema(required)]
+    pub last_message_at: Option<Timestamp>,
     /// When it was made.
     pub created_at: Timestamp,
 }
@@ -290,11 +353,47 @@ mod tests {
             max_members: Some(Some(5)),
             retention_seconds: Some(Some(60)),
             slow_mode_seconds: Some(None),
+            password_hash: Some(None),
+            invite_code: Some(None),
+            ..Settings::default()
         };
         let expected = Settings {
             retention_seconds: Some(Some(60)),
             ..Settings::default()
         };
         assert_eq!(settings.news_for(&tea()), expected);
+    }
+
+    #[test]
+    fn what_is_told_of_secrets_is_that_there_are_some() {
+        let hash = PasswordHash::new("$argon2id$secret".to_owned());
+        let settings = Settings {
+            password_hash: Some(Some(hash)),
+            invite_code: Some(Some(InviteCode::generate([7; 16]))),
+            ..Settings::default()
+        };
+        let told = serde_json::to_value(&settings).unwrap();
+        assert_eq!(told, json!({"hasPassword": true, "hasInviteCode": true}));
+        let mut changed = tea();
+        settings.apply(&mut changed);
+        assert!(changed.policies.has_password && changed.invite_code.is_some());
+        let expected = Settings {
+            invite_code: None,
+            ..settings.clone()
+        };
+        assert_eq!(
+            settings.news_for(&changed),
+            expected,
+            "a password that is given is news"
+        );
+        let away = Settings {
+            password_hash: Some(None),
+            invite_code: Some(None),
+            ..Settings::default()
+        };
+        let told = serde_json::to_value(&away).unwrap();
+        assert_eq!(told, json!({"hasPassword": false, "hasInviteCode": false}));
+        away.apply(&mut changed);
+        assert_eq!(changed, tea());
     }
 }

@@ -154,6 +154,12 @@ impl MessageId {
         Self(Uuid::from_u64_pair(high, low))
     }
 
+    /// When the message was sent, as the id claims; `None` for an id that is no UUIDv7.
+    pub fn claimed_at(self) -> Option<Timestamp> {
+        let (high, _) = self.0.as_u64_pair();
+        (self.0.get_version_num() == 7).then(|| Timestamp::from_millis((high >> 16) as i64))
+    }
+
     /// The seq that the id claims; whether a message of that id stands there is for the store to say.
     pub fn claimed_seq(self) -> Seq {
         let (_, low) = self.0.as_u64_pair();
@@ -170,6 +176,7 @@ mod tests {
         for seq in [1, 2, 77, u32::MAX] {
             let id = MessageId::at_seq(Timestamp::from_millis(1_768_693_477_120), Seq(seq), u64::MAX);
             assert_eq!(id.claimed_seq(), Seq(seq));
+            assert_eq!(id.claimed_at(), Some(Timestamp::from_millis(1_768_693_477_120)));
             assert_eq!(id.0.get_version_num(), 7);
             assert_eq!(id.0.get_variant(), uuid::Variant::RFC4122);
             assert_eq!(id.0.get_timestamp().unwrap().to_unix().0, 1_768_693_477);

@@ -1,13 +1,14 @@
 //! A message and what may stand in it. Parsed at the door by `protocol`, stored by `db`, encoded once by its room.
 
-use std::{str::FromStr, sync::Arc};
+use std::{borrow::Cow, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::{PartialSchema, ToSchema, openapi};
 
 use super::{
-    ClientId, ConversationId, Invalid, MessageId, Role, Seq, Timestamp, User, UserId, conversation::Settings, limits,
+    ClientId, ConversationId, Invalid, MessageId, Role, Seq, Timestamp, UploadName, User, UserId,
+    conversation::Settings, drawing, limits,
 };
 
 /// What kind of content a message has. The numbers are what the store keeps.
@@ -69,6 +70,22 @@ impl Content {
         Ok(Self::Text(text.into()))
     }
 
+    /// The same from a JSON string.
+    pub fn text_json(json: &RawValue) -> Result<Self, Invalid> {
+        Self::text(&string(json)?)
+    }
+
+    /// Parses the content of a drawing; see [`drawing::check`].
+    pub fn drawing(json: &RawValue) -> Result<Self, Invalid> {
+        drawing::check(json)?;
+        Ok(Self::Json(json.to_owned()))
+    }
+
+    /// Parses the content of an image: the URL of an upload. Whether there is one, and whose, is for the log to say.
+    pub fn image(url: &str) -> Result<Self, Invalid> {
+        UploadName::from_url(url).map(|name| Self::Text(name.url().into()))
+    }
+
     /// The content as the store keeps it.
     pub fn as_str(&self) -> &str {
         match self {
@@ -115,8 +132,9 @@ impl ToSchema for Content {}
 #[serde(rename_all = "camelCase")]
 pub struct SystemNote {
     /// What happened: `member_added`, `member_removed`, `member_left`, `role_changed`, `owner_changed` (the owner before is
-    /// the message's sender, and an admin from now on), `conversation_updated`, `conversation_deleted` (nobody gets to see
-    /// that one: it is the last line of the log).
+    /// the message's sender, and an admin from now on), `member_joined` (by themselves), `conversation_updated`,
+    /// `announcement` (an administrator of the server has it say `text`), `conversation_deleted` (nobody gets to see that one:
+    /// it is the last line of the log).
     pub event: &'static str,
     /// Whom it happened to, if it happened to somebody.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -124,7 +142,8 @@ pub struct SystemNote {
     /// What they are from now on, when a role changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<Role>,
-    /// What changed and to what, when the settings did: `name`, `maxMembers`, `retentionSeconds`, `slowModeSeconds`.
+    /// What changed and to what, when the settings did: `name`, `slug`, `maxMembers`, `retentionSeconds`,
+    /// `slowModeSeconds`, `hasPassword`, `hasInviteCode`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub settings: Option<Settings>,
@@ -166,6 +185,24 @@ pub struct Quote {
     /// The beginning of a text (at most [`limits::QUOTE_CHARS`] code points) or the URL of an image; `None` for the others.
     #[schema(required)]
     pub preview: Option<String>,
+}
+
+impl Quote {
+    /// Of a message that is not deleted; `content` is what the store keeps of it, or the beginning of that.
+    pub fn new(id: MessageId, seq: Seq, kind: MessageType, sender: Arc<User>, content: &str) -> Self {
+        let preview = match kind {
+            MessageType::Text => Some(content.chars().take(limits::QUOTE_CHARS).collect()),
+            MessageType::Image => Some(content.to_owned()),
+            MessageType::Drawing | MessageType::System => None,
+        };
+        Self {
+            id,
+            seq,
+            kind,
+            sender,
+            preview,
+        }
+    }
 }
 
 /// A message in its latest form.
@@ -212,6 +249,13 @@ pub struct Message {
     pub deleted_at: Option<Timestamp>,
 }
 
+impl Message {
+    /// How much there is to show of it, in bytes.
+    pub fn content_bytes(&self) -> usize {
+        self.content.as_ref().map_or(0, |content| content.as_str().len())
+    }
+}
+
 /// What a client asks to send, parsed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Draft {
@@ -226,30 +270,59 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// Parses what a client wants to send. Today's engine takes text; the other types are refused by name.
+    /// Parses what a client wants to send.
     pub fn parse(
         kind: Option<&str>,
         content: &serde_json::value::RawValue,
         client_id: Option<&str>,
         reply_to: Option<&str>,
     ) -> Result<Self, Invalid> {
-        match kind.unwrap_or("text") {
-            "text" => {}
+        let (kind, content) = match kind.unwrap_or("text") {
+            "text" => (MessageType::Text, Content::text_json(content)?),
+            "drawing" => (MessageType::Drawing, Content::drawing(content)?),
+            "image" => (MessageType::Image, Content::image(&string(content)?)?),
             "system" => return Err(Invalid::new("type", "system messages come from the server only")),
-            "drawing" | "image" => return Err(Invalid::new("type", "this server takes text messages only")),
             _ => return Err(Invalid::new("type", "must be text, drawing or image")),
-        }
-        let text: std::borrow::Cow<'_, str> =
-            serde_json::from_str(content.get()).map_err(|_| Invalid::new("content", "must be a string"))?;
+        };
+        Self::of(kind, content, client_id, reply_to)
+    }
+
+    /// Parses what an administrator has the server say: a text, as the content of a system message.
+    pub fn announcement(
+        content: &serde_json::value::RawValue,
+        client_id: Option<&str>,
+        reply_to: Option<&str>,
+    ) -> Result<Self, Invalid> {
+        let text = Content::text_json(content)?;
+        let note = SystemNote {
+            event: "announcement",
+            user_id: None,
+            role: None,
+            settings: None,
+            text: text.as_str().to_owned(),
+        };
+        Self::of(MessageType::System, note.into_content(), client_id, reply_to)
+    }
+
+    fn of(
+        kind: MessageType,
+        content: Content,
+        client_id: Option<&str>,
+        reply_to: Option<&str>,
+    ) -> Result<Self, Invalid> {
         Ok(Self {
-            kind: MessageType::Text,
-            content: Content::text(&text)?,
+            kind,
+            content,
             client_id: client_id.map(ClientId::parse).transpose()?,
             reply_to: reply_to
                 .map(|id| MessageId::from_str(id).map_err(|_| Invalid::new("replyToId", "must be a UUID")))
                 .transpose()?,
         })
     }
+}
+
+fn string(content: &RawValue) -> Result<Cow<'_, str>, Invalid> {
+    serde_json::from_str(content.get()).map_err(|_| Invalid::new("content", "must be a string"))
 }
 
 #[cfg(test)]

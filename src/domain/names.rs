@@ -125,7 +125,7 @@ impl<'de> Deserialize<'de> for ClientId {
     }
 }
 
-/// A password as it was typed: 8 to 256 bytes. Shown nowhere, not even by `Debug`.
+/// A password as it was typed: 8 to 256 bytes, or fewer for a conversation. Shown nowhere, not even by `Debug`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Password(String);
 
@@ -133,6 +133,15 @@ impl Password {
     /// Parses a password that somebody wants to set.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         let (min, max) = limits::PASSWORD_BYTES;
+        if text.len() < min || text.len() > max {
+            return Err(Invalid::new("password", format!("must be {min} to {max} bytes long")));
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// Parses a password that somebody wants to set on a conversation, to be told around: 1 to 256 bytes.
+    pub fn shared(text: &str) -> Result<Self, Invalid> {
+        let (min, max) = limits::ROOM_PASSWORD_BYTES;
         if text.len() < min || text.len() > max {
             return Err(Invalid::new("password", format!("must be {min} to {max} bytes long")));
         }
@@ -169,6 +178,8 @@ mod tests {
         assert_eq!(DisplayName::lenient("a\u{7}b").unwrap().as_str(), "ab");
         assert!(ClientId::parse(&"x".repeat(65)).is_err());
         assert!(Password::parse("seven77").is_err());
+        assert!(Password::shared("7").is_ok() && Password::shared("").is_err());
+        assert!(Password::shared(&"7".repeat(257)).is_err());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What administrators of the server see and do: sessions, figures. Never shows what is said in conversations, nor lets
 //! anybody into one.
 
-use std::{cmp::Reverse, time::Duration};
+use std::{cmp::Reverse, collections::BTreeMap, time::Duration};
 
 use actix_web::{
     HttpResponse,
@@ -22,8 +22,10 @@ use crate::{
         Node,
         relay::{ConnectedSession, Disconnect, ListSessions},
         room::{RoomFigures, RoomStats},
+        session::Transport,
     },
     domain::SessionId,
+    metrics::{Metrics, WEBHOOK_FAILURES},
     protocol::ApiError,
 };
 
@@ -94,14 +96,29 @@ pub struct NodeFigures {
     mailbox_depths: MailboxFigures,
     database_pool: PoolFigures,
     memory: MemoryFigures,
+    webhooks: WebhookFigures,
     /// The ten with most messages over the last minute, of at most 1000 that are asked; quiet ones are left out.
     busiest_rooms: Vec<RoomFigures>,
 }
 
-/// Open sessions by what they speak.
+/// Open sessions by what they speak, and over what.
 #[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 struct SessionFigures {
     websocket: i64,
+    socketio_websocket: i64,
+    socketio_polling: i64,
+}
+
+impl SessionFigures {
+    fn of(metrics: &Metrics) -> Self {
+        let open = |transport: Transport| metrics.sessions_by_transport.get_or_create(&transport.label()).get();
+        Self {
+            websocket: open(Transport::WebSocket),
+            socketio_websocket: open(Transport::SocketIoWebSocket),
+            socketio_polling: open(Transport::SocketIoPolling),
+        }
+    }
 }
 
 /// Transactions of the log since the start.
@@ -120,6 +137,8 @@ struct CommitFigures {
 struct MailboxFigures {
     /// For the log.
     append_queue: i64,
+    /// For the search index: conversations of which it lacks something.
+    search_backlog: u64,
     /// In the rooms that were asked, for their turn.
     rooms: usize,
 }
@@ -142,6 +161,41 @@ struct MemoryFigures {
     rss_bytes: Option<u64>,
 }
 
+/// Webhooks since the start.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct WebhookFigures {
+    /// Configured.
+    endpoints: usize,
+    /// Of them, those that answered 410 Gone.
+    disabled: i64,
+    /// Requests that their receiver took.
+    delivered: u64,
+    /// Tries that failed, by reason: `status`, `timeout`, `connection`, `gone`.
+    failed: BTreeMap<&'static str, u64>,
+    /// Conversations with something that an endpoint was not told, over all endpoints.
+    backlog: i64,
+    /// How old the oldest of it is.
+    oldest_seconds: i64,
+    /// How long receivers took.
+    latency_seconds: Distribution,
+}
+
+impl WebhookFigures {
+    fn of(endpoints: usize, metrics: &Metrics) -> Self {
+        let failed = |reason| metrics.webhook_failed.get_or_create(&[("reason", reason)]).get();
+        Self {
+            endpoints,
+            disabled: metrics.webhook_disabled.get(),
+            delivered: metrics.webhook_delivered.get(),
+            failed: WEBHOOK_FAILURES.map(|reason| (reason, failed(reason))).into(),
+            backlog: metrics.webhook_backlog.get(),
+            oldest_seconds: metrics.webhook_oldest_seconds.get(),
+            latency_seconds: Distribution::of(&metrics.webhook_seconds),
+        }
+    }
+}
+
 /// Figures
 #[utoipa::path(get, path = "/api/admin/metrics", responses(
     (status = 200, description = "As of now", body = NodeFigures),
@@ -159,9 +213,7 @@ pub async fn show_metrics(
         node_id: node.id.clone(),
         uptime_seconds: node.clock.now().since(node.started_at) / 1000,
         draining: state.draining(),
-        sessions: SessionFigures {
-            websocket: metrics.sessions.get(),
-        },
+        sessions: SessionFigures::of(metrics),
         users_online: metrics.users_online.get(),
         active_rooms: metrics.rooms.get(),
         messages: metrics.messages.get(),
@@ -172,6 +224,7 @@ pub async fn show_metrics(
         },
         mailbox_depths: MailboxFigures {
             append_queue: metrics.append_queue.get(),
+            search_backlog: node.store.search_backlog(),
             rooms: rooms.iter().map(|room| room.pending).sum(),
         },
         database_pool: PoolFigures {
@@ -182,6 +235,7 @@ pub async fn show_metrics(
         memory: MemoryFigures {
             rss_bytes: resident_bytes(),
         },
+        webhooks: WebhookFigures::of(state.config.webhooks.urls.len(), metrics),
         busiest_rooms: busiest(rooms),
     }))
 }

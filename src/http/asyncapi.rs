@@ -7,7 +7,10 @@ use std::{collections::BTreeMap, sync::LazyLock};
 use serde_json::{Map, Value, json};
 use utoipa::{ToSchema, openapi::RefOr, openapi::Schema};
 
-use super::messages::{Deleted, OneMessage};
+use super::{
+    messages::{Deleted, OneMessage},
+    reactions::Reactions,
+};
 use crate::{
     actors::{
         commands::{Joined, Left, PresenceList, ReadState, Synced},
@@ -16,7 +19,8 @@ use crate::{
     protocol::{
         ApiError, Event,
         command::{
-            AuthenticateData, InConversation, JoinData, MessageData, PresenceData, ReadData, SendData, SyncData,
+            AuthenticateData, EditData, InConversation, JoinData, MessageData, PresenceData, ReactionData, ReadData,
+            SendData, SyncData,
         },
     },
 };
@@ -35,6 +39,9 @@ fn requests(schemas: &mut Schemas) -> Vec<Request> {
         schemas.request::<JoinData, Joined>("join_conversation", "Opens a conversation, and says what is there"),
         schemas.request::<InConversation, Left>("leave_conversation", "Closes the view; the membership stays"),
         schemas.request::<SendData<'_>, OneMessage>("send_message", "Sends a message; answered after the commit"),
+        schemas.request::<EditData<'_>, OneMessage>("edit_message", "Gives one's own text another content"),
+        schemas.request::<ReactionData, Reactions>("add_reaction", "Reacts with an emoji"),
+        schemas.request::<ReactionData, Reactions>("remove_reaction", "Takes a reaction back"),
         schemas.request::<MessageData, Deleted>("delete_message", "Deletes a message"),
         schemas.request::<ReadData, ReadState>("mark_read", "Moves the read cursor forward"),
         schemas.request::<InConversation, Left>("typing_start", "Says that one types"),

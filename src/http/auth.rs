@@ -131,6 +131,10 @@ pub async fn login(state: Data<State>, request: HttpRequest, body: Json<LoggingI
 /// Revokes the token of this call, closes the sessions that it opened and takes the cookie back.
 #[utoipa::path(post, path = "/api/auth/logout", responses((status = 204, description = "Logged out")))]
 pub async fn logout(state: Data<State>, request: HttpRequest, auth: Auth) -> Result<HttpResponse, ApiError> {
+    if auth.acting {
+        // The token of this call is the administrator's.
+        return Err(ApiError::new(ErrorCode::Forbidden, "nobody logs out for somebody else"));
+    }
     let revoked = state.revoked.revoke(&auth.token_key, auth.expires_at).await;
     // In this process it is revoked already, whatever the store said.
     state.node.relays.offer_all(&TokenRevoked(auth.token_key.into()));

@@ -1,4 +1,4 @@
-//! Conversations over REST: the list, details, find-or-create, making a group. Only parses and words: what happens is in
+//! Conversations over REST: the list, details, find-or-create, making one. Only parses and words: what happens is in
 //! `actors::commands`.
 
 use actix_web::{
@@ -12,13 +12,16 @@ use utoipa::{IntoParams, ToSchema};
 use super::{
     State, cursor,
     error::ErrorBody,
-    extract::{Auth, PageSize},
+    extract::{Auth, PageSize, given},
     openapi::MembersOnly,
     settings::{check_policies, pause},
 };
 use crate::{
-    actors::commands::{self, FoundOrCreated, GroupRequest, MemberView},
-    domain::{ConversationId, ConversationName, Invalid, Kind, UserId, conversation::ConversationView, limits},
+    actors::commands::{self, CreateRequest, FoundOrCreated, MemberView},
+    domain::{
+        ConversationId, ConversationName, Invalid, Kind, Password, PasswordHash, Slug, UserId,
+        conversation::ConversationView, limits,
+    },
     protocol::ApiError,
 };
 
@@ -92,53 +95,72 @@ pub async fn find_or_create(
     Ok(HttpResponse::build(status).json(found))
 }
 
-/// What to make. Today groups only.
+/// What a room is called that was given no name.
+const NAMELESS: &str = "Room";
+
+/// What to make: a group, channel or room.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({"kind": "group", "name": "Tea", "memberIds": ["0199c5a4-7a3e-7c3a-9d35-0a1b2c3d4e5f"]}))]
 pub struct ConversationRequest {
     kind: Kind,
-    /// Needed for a group.
+    /// Needed for a group and for a channel, whose name is unique; a room without one is called "Room".
     #[schema(min_length = 1, max_length = 100)]
     name: Option<String>,
     /// Who else belongs to it from the start.
     #[serde(default)]
     member_ids: Vec<UserId>,
-    /// Not for groups in this version.
+    /// What joining by oneself asks for.
+    #[schema(min_length = 1, max_length = 256, format = Password)]
     password: Option<String>,
-    /// Most members.
-    #[schema(minimum = 2, maximum = 5000)]
-    max_members: Option<u32>,
-    /// How long messages are kept.
-    #[schema(minimum = 60, maximum = 2147483647)]
-    retention_seconds: Option<u32>,
-    /// Pause between two messages of one user.
-    #[schema(minimum = 0, maximum = 3600)]
-    slow_mode_seconds: Option<u32>,
+    /// Most members; of a room 16 unless it is given, `null` for no policy.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<u32>, minimum = 2, maximum = 5000)]
+    max_members: Option<Option<u32>>,
+    /// How long messages are kept; in a room 172800 unless it is given, `null` for ever.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<u32>, minimum = 60, maximum = 2147483647)]
+    retention_seconds: Option<Option<u32>>,
+    /// Pause between two messages of one user; in a room 1 unless it is given, `null` or 0 for none.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<u32>, minimum = 0, maximum = 3600)]
+    slow_mode_seconds: Option<Option<u32>>,
 }
 
 impl ConversationRequest {
-    fn parse(self) -> Result<GroupRequest, Invalid> {
-        match self.kind {
-            Kind::Group => {}
-            Kind::Direct => {
+    /// What to make, and its password, which is still to be hashed.
+    fn parse(self) -> Result<(CreateRequest, Option<Password>), Invalid> {
+        let kind = self.kind;
+        let name = match (self.name, kind) {
+            (_, Kind::Direct) => {
                 let way = "a direct conversation is made by /api/conversations/find-or-create";
                 return Err(Invalid::new("kind", way));
             }
-            Kind::Channel | Kind::Room => return Err(Invalid::new("kind", "is not available in this version")),
-        }
-        if self.password.is_some() {
-            return Err(Invalid::new("password", "is not available for groups in this version"));
-        }
-        let name = self.name.ok_or_else(|| Invalid::new("name", "is needed for a group"))?;
-        check_policies(self.max_members, self.retention_seconds, self.slow_mode_seconds)?;
-        Ok(GroupRequest {
-            name: ConversationName::parse(&name)?,
+            (Some(name), _) => ConversationName::parse(&name)?,
+            (None, Kind::Room) => ConversationName::parse(NAMELESS)?,
+            (None, _) => return Err(Invalid::new("name", "is needed for a group and for a channel")),
+        };
+        let unasked = |of_a_room| Some(of_a_room).filter(|_| kind == Kind::Room);
+        let max_members = self.max_members.unwrap_or(unasked(limits::ROOM_MEMBERS));
+        let retention_seconds = self
+            .retention_seconds
+            .unwrap_or(unasked(limits::ROOM_RETENTION_SECONDS));
+        let slow_mode_seconds = self
+            .slow_mode_seconds
+            .unwrap_or(unasked(limits::ROOM_SLOW_MODE_SECONDS));
+        check_policies(max_members, retention_seconds, slow_mode_seconds)?;
+        let password = self.password.as_deref().map(Password::shared).transpose()?;
+        let request = CreateRequest {
+            kind,
+            slug: (kind == Kind::Channel).then(|| Slug::of(&name)).transpose()?,
+            name,
             members: self.member_ids,
-            max_members: self.max_members,
-            retention_seconds: self.retention_seconds,
-            slow_mode_seconds: pause(self.slow_mode_seconds),
-        })
+            password_hash: None,
+            max_members,
+            retention_seconds,
+            slow_mode_seconds: pause(slow_mode_seconds),
+        };
+        Ok((request, password))
     }
 }
 
@@ -148,21 +170,25 @@ pub struct OneConversation {
     pub(super) conversation: ConversationView,
 }
 
-/// Make a group
+/// Make a group, channel or room
 ///
-/// The caller is its owner.
+/// The caller is its owner. A room has an invite code from the start, which is shown to its owner and admins.
 #[utoipa::path(post, path = "/api/conversations", request_body = ConversationRequest, responses(
     (status = 201, description = "Made", body = OneConversation),
     (status = 404, description = "NOT_FOUND: one of memberIds is nobody", body = ErrorBody),
-    (status = 409, description = "ROOM_FULL: more memberIds than maxMembers allows", body = ErrorBody),
+    (status = 409, description = "ROOM_FULL: more memberIds than maxMembers allows; CONFLICT: another channel has this \
+        name; LIMIT_REACHED: the caller or one of memberIds is in as many rooms as may be", body = ErrorBody),
 ))]
 pub async fn create_conversation(
     state: Data<State>,
     auth: Auth,
     body: Json<ConversationRequest>,
 ) -> Result<HttpResponse, ApiError> {
-    let request = body.into_inner().parse()?;
-    let conversation = commands::create_group(&state.node, &auth.caller, request).await?;
+    let (mut request, password) = body.into_inner().parse()?;
+    if let Some(password) = password {
+        request.password_hash = Some(PasswordHash::new(state.passwords.hash(&password).await?));
+    }
+    let conversation = commands::create_conversation(&state.node, &auth.caller, request).await?;
     Ok(HttpResponse::Created().json(OneConversation { conversation }))
 }
 
@@ -196,35 +222,54 @@ mod tests {
         request.parse().err().map(|invalid| invalid.field)
     }
 
+    fn made(json: serde_json::Value) -> CreateRequest {
+        let request: ConversationRequest = serde_json::from_value(json).unwrap();
+        request.parse().unwrap().0
+    }
+
     #[test]
-    fn a_group_has_a_name_and_policies_in_bounds() {
+    fn names_and_policies_are_in_bounds() {
         use serde_json::json;
         assert_eq!(refusal(json!({"kind": "group", "name": "Tea"})), None);
         let all = json!({"kind": "group", "name": "Tea", "memberIds": ["a"], "maxMembers": 5000, "retentionSeconds": 60,
-            "slowModeSeconds": 0});
+            "slowModeSeconds": 0, "password": "x"});
         assert_eq!(refusal(all), None);
+        let with = |field: &str, value: serde_json::Value| {
+            let mut body = json!({"kind": "group", "name": "Tea"});
+            body[field] = value;
+            body
+        };
         for (field, bad) in [
             ("name", json!({"kind": "group"})),
+            ("name", json!({"kind": "channel"})),
             ("name", json!({"kind": "group", "name": " "})),
+            ("name", json!({"kind": "room", "name": " "})),
+            ("name", json!({"kind": "channel", "name": "a/b"})),
             ("kind", json!({"kind": "direct", "name": "us"})),
-            ("kind", json!({"kind": "room", "name": "us"})),
-            ("kind", json!({"kind": "channel", "name": "us"})),
-            ("password", json!({"kind": "group", "name": "Tea", "password": "x"})),
-            ("maxMembers", json!({"kind": "group", "name": "Tea", "maxMembers": 1})),
-            (
-                "maxMembers",
-                json!({"kind": "group", "name": "Tea", "maxMembers": 5001}),
-            ),
-            (
-                "retentionSeconds",
-                json!({"kind": "group", "name": "Tea", "retentionSeconds": 59}),
-            ),
-            (
-                "slowModeSeconds",
-                json!({"kind": "group", "name": "Tea", "slowModeSeconds": 3601}),
-            ),
+            ("password", with("password", json!(""))),
+            ("password", with("password", json!("x".repeat(257)))),
+            ("maxMembers", with("maxMembers", json!(1))),
+            ("maxMembers", with("maxMembers", json!(5001))),
+            ("retentionSeconds", with("retentionSeconds", json!(59))),
+            ("slowModeSeconds", with("slowModeSeconds", json!(3601))),
         ] {
             assert_eq!(refusal(bad.clone()), Some(field), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_room_has_policies_unless_they_are_given() {
+        use serde_json::json;
+        let policies = |made: CreateRequest| (made.max_members, made.retention_seconds, made.slow_mode_seconds);
+        let room = made(json!({"kind": "room"}));
+        assert_eq!((room.name.as_str(), &room.slug), ("Room", &None));
+        assert_eq!(policies(room), (Some(16), Some(172_800), Some(1)));
+        let off = json!({"kind": "room", "maxMembers": null, "retentionSeconds": null, "slowModeSeconds": 0});
+        assert_eq!(policies(made(off)), (None, None, None));
+        let own = json!({"kind": "room", "maxMembers": 3, "retentionSeconds": 60, "slowModeSeconds": null});
+        assert_eq!(policies(made(own)), (Some(3), Some(60), None));
+        let channel = made(json!({"kind": "channel", "name": "Tea Room"}));
+        assert_eq!(channel.slug.as_ref().map(Slug::as_str), Some("tea-room"));
+        assert_eq!(policies(channel), (None, None, None));
     }
 }

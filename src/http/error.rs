@@ -49,7 +49,7 @@ impl ResponseError for ApiError {
         StatusCode::from_u16(self.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
-    /// Without a body: [`shaped`] finds this error in the answer and writes it.
+    /// Without a body: `shaped` finds this error in the answer and writes it.
     fn error_response(&self) -> HttpResponse {
         HttpResponse::new(self.status_code())
     }

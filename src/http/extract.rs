@@ -22,11 +22,13 @@ pub struct Auth {
     pub expires_at: Timestamp,
     /// What revocation knows their token by.
     pub token_key: String,
+    /// Whether the token is not theirs but that of an administrator who acts for them.
+    pub acting: bool,
 }
 
 impl Auth {
     /// From what the token came to.
-    pub fn new(identity: Identity) -> Self {
+    pub fn new(identity: Identity, acting: bool) -> Self {
         Self {
             caller: Caller {
                 user: identity.user,
@@ -35,6 +37,7 @@ impl Auth {
             },
             expires_at: identity.expires_at,
             token_key: identity.token_key,
+            acting,
         }
     }
 

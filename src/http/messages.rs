@@ -1,4 +1,4 @@
-//! Messages over REST: history, send, delete, mark as read. Only parses and words: what happens is in `actors::commands`.
+//! Messages over REST: history, send, edit, delete, mark as read. Only parses and words: what happens is in `actors::commands`.
 
 use actix_web::{
     HttpResponse,
@@ -18,7 +18,7 @@ use super::{
 use crate::{
     actors::commands::{self, HistoryRequest, ReadState},
     db::HistoryAt,
-    domain::{ConversationId, Invalid, Message, MessageId, Seq, limits, message::Draft},
+    domain::{Content, ConversationId, Invalid, Message, MessageId, Seq, limits, message::Draft},
     protocol::{ApiError, command::ReadUpTo},
 };
 
@@ -114,10 +114,12 @@ pub async fn read_history(
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({"content": "hello", "clientId": "c-1"}))]
 pub struct MessageRequest {
-    /// 1 to 2000 characters after trimming.
-    #[schema(value_type = String, min_length = 1)]
+    /// Of a text 1 to 2000 characters after trimming; of an image the `url` that an upload was answered with; of a drawing
+    /// `{operations, width, height}`.
+    #[schema(value_type = Content)]
     content: Box<RawValue>,
-    /// `text`, which is also what it is when it is not given.
+    /// `text`, which is also what it is when it is not given, `image` or `drawing`; `system` for administrators of the server:
+    /// the server says it, to any conversation.
     #[serde(rename = "type")]
     kind: Option<String>,
     /// Makes the call repeatable: the same one sends nothing again, and is answered with the first message.
@@ -156,19 +158,52 @@ pub async fn send_message(
     id: Path<ConversationId>,
     body: Json<MessageRequest>,
 ) -> Result<HttpResponse, ApiError> {
-    let draft = Draft::parse(
-        body.kind.as_deref(),
-        &body.content,
-        body.client_id.as_deref(),
-        body.reply_to_id.as_deref(),
-    )?;
-    let sent = commands::send_message(&state.node, &auth.caller, *id, draft).await?;
+    let (client_id, reply_to) = (body.client_id.as_deref(), body.reply_to_id.as_deref());
+    let sent = match body.kind.as_deref() {
+        Some("system") if auth.caller.admin && !auth.acting => {
+            let draft = Draft::announcement(&body.content, client_id, reply_to)?;
+            commands::announce(&state.node, &auth.caller, *id, draft).await?
+        }
+        kind => {
+            let draft = Draft::parse(kind, &body.content, client_id, reply_to)?;
+            commands::send_message(&state.node, &auth.caller, *id, draft).await?
+        }
+    };
     let status = if sent.repeated {
         StatusCode::OK
     } else {
         StatusCode::CREATED
     };
     Ok(HttpResponse::build(status).json(OneMessage { message: sent.message }))
+}
+
+/// What a message is to say.
+#[derive(Deserialize, ToSchema)]
+#[schema(example = json!({"content": "hello, all"}))]
+pub struct EditRequest {
+    /// 1 to 2000 characters after trimming.
+    #[schema(value_type = String, min_length = 1)]
+    content: Box<RawValue>,
+}
+
+/// Edit a message
+///
+/// One's own text. The same content again changes nothing; what it said before is kept for administrators.
+#[utoipa::path(patch, path = "/api/conversations/{id}/messages/{messageId}", request_body = EditRequest,
+    params(("id" = ConversationId, Path, description = "Which conversation"),
+        ("messageId" = MessageId, Path, description = "Which message")),
+    responses((status = 200, description = "As it is now", body = OneMessage), MembersOnly,
+        (status = 409, description = "CONFLICT: it is deleted", body = ErrorBody)))]
+pub async fn edit_message(
+    state: Data<State>,
+    auth: Auth,
+    path: Path<(ConversationId, MessageId)>,
+    body: Json<EditRequest>,
+) -> Result<Json<OneMessage>, ApiError> {
+    let (id, message) = path.into_inner();
+    let content = Content::text_json(&body.content)?;
+    let message = commands::edit_message(&state.node, &auth.caller, id, message, content).await?;
+    Ok(Json(OneMessage { message }))
 }
 
 /// A deletion.

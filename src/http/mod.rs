@@ -7,7 +7,8 @@ pub mod asyncapi;
 mod auth;
 mod conversations;
 mod cursor;
-pub mod error;
+pub mod entry;
+mod error;
 mod extract;
 mod figures;
 mod members;
@@ -16,12 +17,17 @@ pub mod observe;
 pub mod openapi;
 mod operators;
 mod presence;
+mod reactions;
+mod receipts;
 pub mod routes;
+mod search;
 pub mod server;
 mod settings;
+pub mod socketio;
 pub mod state;
 #[cfg(test)]
 mod tests;
+mod uploads;
 mod users;
 pub mod ws;
 

@@ -10,7 +10,7 @@ use actix_web::{
     body::{BoxBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
     http::{
-        StatusCode,
+        Method, StatusCode,
         header::{
             AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderMap, HeaderName,
             HeaderValue, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
@@ -22,7 +22,7 @@ use actix_web::{
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::{State, error::shaped};
+use super::{State, error::shaped, socketio::PATHS};
 use crate::{
     domain::{Clock, Entropy},
     metrics::Metrics,
@@ -87,12 +87,20 @@ pub async fn observe<B: MessageBody + 'static>(
     let (status, seconds) = (response.status(), began.elapsed().as_secs_f64());
     let metrics = &observer.metrics;
     metrics.http_requests.get_or_create(&[("status", class(status))]).inc();
-    metrics.http_seconds.observe(seconds);
+    if !waits(&response) {
+        metrics.http_seconds.observe(seconds);
+    }
     if let Some(code) = refused {
         metrics.refused.get_or_create(&[("code", code.as_str())]).inc();
     }
     report(&response, seconds, &id);
     Ok(response)
+}
+
+/// Whether it was made to wait: how long a poll took says nothing.
+fn waits(response: &ServiceResponse<BoxBody>) -> bool {
+    let request = response.request();
+    request.method() == Method::GET && PATHS.contains(&request.path())
 }
 
 fn put_headers(headers: &mut HeaderMap, id: &RequestId) {
@@ -140,11 +148,20 @@ fn report(response: &ServiceResponse<BoxBody>, seconds: f64, id: &RequestId) {
         level,
         "{} {}{mark}{query}: {} in {:.1} ms, request {}",
         request.method(),
-        request.path(),
+        without_name(request.path()),
         status.as_u16(),
         seconds * 1000.0,
         id.0
     );
+}
+
+/// A path as it may stand in the log: who knows the name of an upload may see it.
+fn without_name(path: &str) -> &str {
+    if path.starts_with("/uploads/") {
+        "/uploads/…"
+    } else {
+        path
+    }
 }
 
 /// A query as it may stand in the log.
@@ -153,8 +170,10 @@ fn without_token(query: &str) -> Cow<'_, str> {
         return Cow::Borrowed(query);
     }
     let shown = |pair| match str::split_once(pair, '=') {
-        // Only `token` itself is taken as a token, but somebody may have misspelt it.
-        Some((name, _)) if name.to_ascii_lowercase().contains("token") || name.contains('%') => format!("{name}=…"),
+        // Only `token` itself is taken as a token, but somebody may have misspelt it. A `sid` is as good as one.
+        Some((name, _)) if name.to_ascii_lowercase().contains("token") || name == "sid" || name.contains('%') => {
+            format!("{name}=…")
+        }
         _ => pair.to_owned(),
     };
     Cow::Owned(query.split('&').map(shown).collect::<Vec<_>>().join("&"))
@@ -186,6 +205,9 @@ mod tests {
             let shown = without_token(query);
             assert!(!shown.contains("secret"), "{shown}");
         }
+        assert_eq!(without_name("/uploads/aaaaaaaaaaaaaaaaaaaaaaaaaa.png"), "/uploads/…");
+        assert_eq!(without_name("/api/uploads"), "/api/uploads");
         assert_eq!(without_token("a=1&token=secret&b=2&c"), "a=1&token=…&b=2&c");
+        assert_eq!(without_token("EIO=4&sid=secret"), "EIO=4&sid=…");
     }
 }

@@ -7,9 +7,9 @@ use actix_web::http::Method;
 use utoipa::{
     IntoResponses, OpenApi,
     openapi::{
-        ContentBuilder, Ref, RefOr, Response, ResponseBuilder,
+        ContentBuilder, Ref, RefOr, Required, Response, ResponseBuilder,
         info::InfoBuilder,
-        path::{Operation, PathItem},
+        path::{Operation, Parameter, ParameterBuilder, ParameterIn, PathItem},
         security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
     },
 };
@@ -35,7 +35,7 @@ const REFUSALS: &[(&str, ErrorCode, &str)] = &[
     (
         "Forbidden",
         ErrorCode::Forbidden,
-        "FORBIDDEN: for administrators of the server",
+        "FORBIDDEN: for administrators of the server; acting for others is too",
     ),
     (
         "NotMember",
@@ -69,6 +69,9 @@ const REFUSALS: &[(&str, ErrorCode, &str)] = &[
         "UNAVAILABLE: the store cannot answer or commit right now; try again",
     ),
 ];
+
+/// The header by which administrators act for others, on every route with a caller.
+const ACT_AS: &str = "ActAs";
 
 /// What whoever is not a member is answered, and where there is no such conversation.
 pub struct MembersOnly;
@@ -120,6 +123,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
     for (name, scheme) in security_schemes() {
         components.security_schemes.insert(name.to_owned(), scheme.into());
     }
+    components.parameters.insert(ACT_AS.to_owned(), act_as().into());
     for route in ROUTES {
         let item = document.paths.paths.get_mut(route.path);
         if let Some(operation) = item.and_then(|item| operation(item, &route.method)) {
@@ -161,6 +165,20 @@ fn security_schemes() -> [(&'static str, SecurityScheme); 3] {
     ]
 }
 
+fn act_as() -> Parameter {
+    let schema = Ref::from_schema_name("UserId");
+    ParameterBuilder::new()
+        .name("Parlor-Act-As")
+        .parameter_in(ParameterIn::Header)
+        .required(Required::False)
+        .schema(Some(schema))
+        .description(Some(
+            "For administrators of the server: the user for whom this is. The request is judged as if they had sent it. \
+             FORBIDDEN without administrator's rights, NOT_FOUND for nobody",
+        ))
+        .build()
+}
+
 fn operation<'a>(item: &'a mut PathItem, method: &Method) -> Option<&'a mut Operation> {
     let found = match method.as_str() {
         "GET" => &mut item.get,
@@ -168,6 +186,7 @@ fn operation<'a>(item: &'a mut PathItem, method: &Method) -> Option<&'a mut Oper
         "PUT" => &mut item.put,
         "PATCH" => &mut item.patch,
         "DELETE" => &mut item.delete,
+        "HEAD" => &mut item.head,
         _ => return None,
     };
     found.as_mut()
@@ -175,6 +194,10 @@ fn operation<'a>(item: &'a mut PathItem, method: &Method) -> Option<&'a mut Oper
 
 /// Adds what follows from the table; what a handler says itself stays.
 fn complete(operation: &mut Operation, route: &Route) {
+    if route.access != Access::Open {
+        let header = Ref::new(format!("#/components/parameters/{ACT_AS}"));
+        operation.parameters.get_or_insert_default().push(RefOr::Ref(header));
+    }
     let mut refused = |status: &str, name: &str| {
         let responses = &mut operation.responses.responses;
         responses
@@ -191,8 +214,9 @@ fn complete(operation: &mut Operation, route: &Route) {
     if route.access != Access::Open {
         refused("401", "Unauthorized");
     }
-    if matches!(route.access, Access::Admin(_) | Access::Scraper) {
+    if route.access != Access::Open {
         refused("403", "Forbidden");
+        refused("404", "NotFound");
     }
     if matches!(route.access, Access::User(pace) | Access::Admin(pace) if pace != Pace::Free) {
         refused("429", "RateLimited");

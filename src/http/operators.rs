@@ -81,6 +81,9 @@ pub async fn show_readiness(state: Data<State>) -> HttpResponse {
 ))]
 pub async fn show_prometheus(state: Data<State>) -> Result<HttpResponse, ApiError> {
     let mut figures = String::new();
+    let node = &state.node;
+    // Kept by the store; looked at when somebody wants to know.
+    node.metrics.search_backlog.set(node.store.search_backlog() as i64);
     text::encode(&mut figures, &state.registry).map_err(|error| {
         log::error!(target: "parlor::http", "the figures could not be written: {error}");
         ApiError::internal()

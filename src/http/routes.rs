@@ -1,6 +1,10 @@
 //! Every route, each once: its method, its path, its handler, who may call it and how fast. The app that `server` runs per
 //! worker, the list that tests read and the paths of the OpenAPI document all come from this table. Decides nothing itself.
 
+use std::rc::Rc;
+
+use Access::{Admin, Open, Scraper, User};
+use Pace::{Event, Free, Message, Upload};
 use actix_web::{
     App, Error,
     body::BoxBody,
@@ -14,12 +18,12 @@ use utoipa::OpenApi;
 use super::{
     State,
     access::{Access, Pace, guarded},
-    admin, auth, conversations,
+    admin, auth, conversations, entry,
     error::{configure_extractors, no_such_path},
     figures::Meter,
     members, messages,
     observe::{Observer, cors, observe},
-    operators, presence, settings, users,
+    operators, presence, reactions, receipts, search, settings, socketio, uploads, users,
 };
 
 /// A route, as tests and the OpenAPI document read it.
@@ -54,9 +58,6 @@ macro_rules! routes {
     };
 }
 
-use Access::{Admin, Open, Scraper, User};
-use Pace::{Free, Message};
-
 routes! {
     "/api/auth/register" { POST auth::register Open; }
     "/api/auth/login" { POST auth::login Open; }
@@ -76,6 +77,7 @@ routes! {
         POST conversations::create_conversation User(Free);
     }
     "/api/conversations/find-or-create" { POST conversations::find_or_create User(Free); }
+    "/api/conversations/join-by-code" { POST entry::join_by_code User(Message); }
     "/api/conversations/{id}" {
         GET conversations::show_conversation User(Free);
         PATCH settings::update_conversation User(Free);
@@ -85,7 +87,16 @@ routes! {
         GET messages::read_history User(Free);
         POST messages::send_message User(Message);
     }
-    "/api/conversations/{id}/messages/{messageId}" { DELETE messages::delete_message User(Free); }
+    "/api/conversations/{id}/messages/{messageId}" {
+        PATCH messages::edit_message User(Free);
+        DELETE messages::delete_message User(Free);
+    }
+    "/api/conversations/{id}/messages/{messageId}/reactions/{emoji}" {
+        PUT reactions::add_reaction User(Free);
+        DELETE reactions::remove_reaction User(Free);
+    }
+    "/api/conversations/{id}/messages/{messageId}/receipts" { GET receipts::show_receipts User(Free); }
+    "/api/conversations/{id}/messages/{messageId}/versions" { GET receipts::show_versions Admin(Free); }
     "/api/conversations/{id}/read" { POST messages::mark_read User(Free); }
     "/api/conversations/{id}/members" {
         GET members::list_members User(Free);
@@ -96,6 +107,18 @@ routes! {
         DELETE members::remove_member User(Free);
     }
     "/api/conversations/{id}/leave" { POST members::leave_conversation User(Free); }
+    "/api/conversations/{id}/join" { POST entry::join_conversation User(Message); }
+    "/api/conversations/{id}/invite-code" {
+        POST entry::new_invite_code User(Free);
+        DELETE entry::take_invite_code User(Free);
+    }
+    "/api/channels" { GET entry::list_channels User(Free); }
+    "/api/uploads" { POST uploads::upload_image User(Upload); }
+    "/uploads/{name}" {
+        GET uploads::show_upload Open;
+        HEAD uploads::head_upload Open;
+    }
+    "/api/search" { GET search::search User(Event); }
     "/api/admin/sessions" { GET admin::list_sessions Admin(Free); }
     "/api/admin/sessions/{id}" { DELETE admin::disconnect_session Admin(Free); }
     "/api/admin/metrics" { GET admin::show_metrics Admin(Free); }
@@ -109,6 +132,7 @@ routes! {
 /// The REST side, to be made once per worker and, where there is a tokio runtime, inside of it.
 pub fn app(
     state: web::Data<State>,
+    socketio: Rc<socketio::Host>,
 ) -> App<
     impl ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse<BoxBody>, Error = Error, InitError = ()>,
 > {
@@ -120,6 +144,8 @@ pub fn app(
         .app_data(state.clone())
         .configure(configure_extractors)
         .configure(configure)
+        .app_data(web::ThinData(socketio))
+        .service(web::resource(socketio::PATHS.to_vec()).route(web::route().to(socketio::handle)))
         .default_service(web::to(no_such_path))
         .wrap(cors(state))
         .wrap(from_fn(observe))

@@ -22,14 +22,15 @@ use tokio::net::TcpStream;
 
 use super::{
     State,
+    access::ACT_AS,
     observe::{REQUEST_ID, RequestId},
-    routes,
-    ws::{Frames, Scratch, Socket, scratch},
+    routes, socketio,
+    ws::{Frames, Rules, Scratch, Socket, scratch},
 };
 use crate::{
     actors::{
         relay::{Local, Relay},
-        session::{self, Incoming},
+        session::{self, Carriage, Incoming, Transport},
     },
     auth::{Identity, find_token},
     domain::Invalid,
@@ -56,15 +57,20 @@ pub fn listen(state: web::Data<State>, listener: TcpListener) -> std::io::Result
         .listen("parlor", listener, move || {
             // A worker that died is started again by the server, in the place of the one it follows.
             let place = next.fetch_add(1, Ordering::Relaxed) % workers as u16;
+            let (local, scratch) = (Relay::start_on_worker(&state.node, place), scratch());
+            let socketio = socketio::Host::new(&state, &local, &scratch);
             let door = Door {
-                local: Relay::start_on_worker(&state.node, place),
+                local,
                 state: state.clone(),
-                scratch: scratch(),
+                scratch,
+                socketio: socketio.clone(),
             };
             HttpService::build()
                 .keep_alive(KEEP_ALIVE)
                 .client_request_timeout(Duration::from_secs(10))
                 .tcp_nodelay(true)
+                // A poll whose client has gone must not be taken for one that waits: what it is answered would be lost.
+                .h1_allow_half_closed(false)
                 .upgrade(fn_service(move |(request, framed)| {
                     let door = door.clone();
                     async move {
@@ -72,10 +78,21 @@ pub fn listen(state: web::Data<State>, listener: TcpListener) -> std::io::Result
                         Ok::<(), Infallible>(())
                     }
                 }))
-                .finish(map_config(routes::app(state.clone()), |_| AppConfig::default()))
+                .finish(map_config(routes::app(state.clone(), socketio), |_| {
+                    AppConfig::default()
+                }))
                 .tcp()
         })?;
     Ok(server.run())
+}
+
+/// Makes a connection that was taken over fit for a session. Each is an improvement, none a condition: a kernel that refuses
+/// one is served without it.
+pub(super) fn prepare_socket(stream: &TcpStream, silence: Duration) {
+    let socket = socket2::SockRef::from(stream);
+    let _ = socket.set_send_buffer_size(SEND_BUFFER);
+    #[cfg(target_os = "linux")]
+    let _ = socket.set_tcp_user_timeout(Some(silence));
 }
 
 /// One worker's door for upgrades.
@@ -84,11 +101,15 @@ struct Door {
     state: web::Data<State>,
     local: Rc<Local>,
     scratch: Scratch,
+    socketio: Rc<socketio::Host>,
 }
 
 impl Door {
     /// Lets a connection in, or answers why not.
     async fn upgrade(&self, request: Request, mut framed: Framed<TcpStream, h1::Codec>) {
+        if socketio::PATHS.contains(&request.path()) {
+            return socketio::upgrade(&self.socketio, request, framed).await;
+        }
         match self.admit(&request).await {
             Ok((identity, response)) => {
                 if framed.send((response, BodySize::None).into()).await.is_ok() {
@@ -102,6 +123,10 @@ impl Door {
     async fn admit(&self, request: &Request) -> Result<(Identity, Response<()>), ApiError> {
         if request.path() != "/ws" {
             return Err(ApiError::not_found("WebSocket"));
+        }
+        if request.headers().contains_key(ACT_AS) {
+            // Ignored, it would make an administrator's session of what was meant to be a user's.
+            return Err(Invalid::new("Parlor-Act-As", "is for REST calls: a socket is its token's user's").into());
         }
         if self.state.draining() {
             return Err(ApiError::new(ErrorCode::Unavailable, "the server is going away"));
@@ -128,11 +153,7 @@ impl Door {
 
     fn begin(&self, identity: Identity, framed: Framed<TcpStream, h1::Codec>) {
         let parts = framed.into_parts();
-        let socket = socket2::SockRef::from(&parts.io);
-        // Each is an improvement, none a condition: a kernel that refuses one is served without it.
-        let _ = socket.set_send_buffer_size(SEND_BUFFER);
-        #[cfg(target_os = "linux")]
-        let _ = socket.set_tcp_user_timeout(Some(self.state.config.heartbeat_timeout));
+        prepare_socket(&parts.io, self.state.config.heartbeat_timeout);
         let stream = Rc::new(parts.io);
         let incoming = Incoming {
             identity,
@@ -140,8 +161,11 @@ impl Door {
                 stream.clone(),
                 self.scratch.clone(),
                 parts.read_buf.to_vec(),
+                Rules::default(),
             )),
             wire: Box::new(Socket(stream)),
+            carriage: Rc::new(Carriage::new(Transport::WebSocket)),
+            arrival: None,
         };
         session::start(&self.state.node, &self.local, incoming);
     }

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     actors::commands,
-    domain::{ConversationId, ConversationName, Invalid, Settings, limits},
+    domain::{ConversationId, ConversationName, Invalid, Password, Settings, limits},
     protocol::ApiError,
 };
 
@@ -28,9 +28,9 @@ pub struct SettingsPatch {
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<String>, min_length = 1, max_length = 100)]
     name: Option<Option<String>>,
-    /// Not for groups in this version.
+    /// What joining by oneself asks for; `null` for no password.
     #[serde(default, deserialize_with = "given")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 256, format = Password)]
     password: Option<Option<String>>,
     /// Most members; `null` for no policy.
     #[serde(default, deserialize_with = "given")]
@@ -47,10 +47,12 @@ pub struct SettingsPatch {
 }
 
 impl SettingsPatch {
-    fn parse(self) -> Result<Settings, Invalid> {
-        if self.password.is_some() {
-            return Err(Invalid::new("password", "is not available for groups in this version"));
-        }
+    /// The settings, and the password, which is still to be hashed.
+    fn parse(self) -> Result<(Settings, Option<Option<Password>>), Invalid> {
+        let password = match self.password {
+            Some(Some(password)) => Some(Some(Password::shared(&password)?)),
+            other => other.map(|_| None),
+        };
         let name = match self.name {
             Some(None) => return Err(Invalid::new("name", "cannot be taken away")),
             Some(Some(name)) => Some(ConversationName::parse(&name)?),
@@ -61,12 +63,14 @@ impl SettingsPatch {
             self.retention_seconds.flatten(),
             self.slow_mode_seconds.flatten(),
         )?;
-        Ok(Settings {
+        let settings = Settings {
             name,
             max_members: self.max_members,
             retention_seconds: self.retention_seconds,
             slow_mode_seconds: self.slow_mode_seconds.map(pause),
-        })
+            ..Settings::default()
+        };
+        Ok((settings, password))
     }
 }
 
@@ -106,7 +110,8 @@ pub(super) fn pause(seconds: Option<u32>) -> Option<u32> {
     responses(
         (status = 200, description = "As it is now", body = OneConversation),
         MembersOnly,
-        (status = 409, description = "ROOM_FULL: it holds more members than maxMembers allows", body = ErrorBody),
+        (status = 409, description = "ROOM_FULL: it holds more members than maxMembers allows; CONFLICT: another channel \
+            has this name", body = ErrorBody),
     ))]
 pub async fn update_conversation(
     state: Data<State>,
@@ -114,7 +119,14 @@ pub async fn update_conversation(
     id: Path<ConversationId>,
     body: Json<SettingsPatch>,
 ) -> Result<Json<OneConversation>, ApiError> {
-    let settings = body.into_inner().parse()?;
+    let (mut settings, password) = body.into_inner().parse()?;
+    settings.password_hash = match password {
+        Some(Some(password)) => {
+            let hash = commands::password_hash(&state.node, &state.passwords, &auth.caller, *id, &password).await?;
+            Some(Some(hash))
+        }
+        other => other.map(|_| None),
+    };
     let conversation = commands::update_conversation(&state.node, &auth.caller, *id, settings).await?;
     Ok(Json(OneConversation { conversation }))
 }
@@ -140,22 +152,27 @@ mod tests {
 
     use super::*;
 
-    fn parse(json: serde_json::Value) -> Result<Settings, &'static str> {
+    type Parsed = (Settings, Option<Option<Password>>);
+
+    fn parse(json: serde_json::Value) -> Result<Parsed, &'static str> {
         let patch: SettingsPatch = serde_json::from_value(json).unwrap();
         patch.parse().map_err(|invalid| invalid.field)
     }
 
     #[test]
     fn what_is_given_changes_and_null_turns_a_policy_off() {
-        assert_eq!(parse(json!({})), Ok(Settings::default()));
-        let all = json!({"name": " Tea ", "maxMembers": 5000, "retentionSeconds": null, "slowModeSeconds": 0});
+        assert_eq!(parse(json!({})), Ok((Settings::default(), None)));
+        let all = json!({"name": " Tea ", "maxMembers": 5000, "retentionSeconds": null, "slowModeSeconds": 0,
+            "password": "x"});
         let expected = Settings {
             name: ConversationName::parse("Tea").ok(),
             max_members: Some(Some(5000)),
             retention_seconds: Some(None),
             slow_mode_seconds: Some(None),
+            ..Settings::default()
         };
-        assert_eq!(parse(all), Ok(expected));
+        assert_eq!(parse(all), Ok((expected, Some(Password::shared("x").ok()))));
+        assert_eq!(parse(json!({"password": null})), Ok((Settings::default(), Some(None))));
     }
 
     #[test]
@@ -163,8 +180,8 @@ mod tests {
         for (field, bad) in [
             ("name", json!({"name": null})),
             ("name", json!({"name": "\u{7}"})),
-            ("password", json!({"password": "x"})),
-            ("password", json!({"password": null})),
+            ("password", json!({"password": ""})),
+            ("password", json!({"password": "x".repeat(257)})),
             ("maxMembers", json!({"maxMembers": 1})),
             ("maxMembers", json!({"maxMembers": 5001})),
             ("retentionSeconds", json!({"retentionSeconds": 59})),

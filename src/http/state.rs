@@ -7,10 +7,12 @@ use std::sync::{
 
 use prometheus_client::registry::Registry;
 
+use super::socketio;
 use crate::{
     actors::Node,
     auth::{AllowedOrigins, Passwords, Revoked, Tokens},
     config::Config,
+    uploads::Uploads,
 };
 
 /// See the file's head.
@@ -23,12 +25,16 @@ pub struct State {
     pub revoked: Arc<Revoked>,
     /// Hashes and verifies passwords.
     pub passwords: Arc<Passwords>,
+    /// Pictures.
+    pub uploads: Arc<Uploads>,
     /// From where a cookie is honoured.
     pub origins: AllowedOrigins,
     /// What the operator set.
     pub config: Config,
     /// Every figure.
     pub registry: Registry,
+    /// Where Engine.IO sessions that poll are found.
+    pub socketio: Arc<socketio::Registry>,
     draining: AtomicBool,
 }
 
@@ -39,6 +45,7 @@ impl State {
         tokens: Arc<Tokens>,
         revoked: Arc<Revoked>,
         passwords: Arc<Passwords>,
+        uploads: Arc<Uploads>,
         config: Config,
     ) -> Self {
         let origins = AllowedOrigins::new(config.allowed_origins.clone());
@@ -48,9 +55,11 @@ impl State {
             tokens,
             revoked,
             passwords,
+            uploads,
             origins,
             config,
             registry,
+            socketio: Arc::default(),
             draining: AtomicBool::new(false),
         }
     }

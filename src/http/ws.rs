@@ -66,13 +66,13 @@ pub struct Frames {
 }
 
 impl Frames {
-    /// Reads from `stream`, `early` bytes of which were read already.
-    pub fn new(stream: Rc<TcpStream>, scratch: Scratch, early: Vec<u8>) -> Self {
+    /// Reads from `stream`, `early` bytes of which were read already; takes what `rules` allow.
+    pub fn new(stream: Rc<TcpStream>, scratch: Scratch, early: Vec<u8>, rules: Rules) -> Self {
         Self {
             stream,
             scratch,
             early,
-            assembly: Assembly::default(),
+            assembly: Assembly::new(rules),
         }
     }
 }
@@ -113,6 +113,28 @@ impl Source for Frames {
     }
 }
 
+/// What a client's frames may be.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules {
+    /// The most bytes of a message.
+    pub message_bytes: usize,
+    /// The most fragments that it comes in.
+    pub fragments: usize,
+    /// Whether binary messages are taken.
+    pub binary: bool,
+}
+
+impl Default for Rules {
+    /// Those of the plain envelope.
+    fn default() -> Self {
+        Self {
+            message_bytes: limits::FRAME_BYTES,
+            fragments: limits::FRAGMENTS,
+            binary: false,
+        }
+    }
+}
+
 /// Puts frames together (RFC 6455 §5). Pure: bytes in, inputs out; fuzzed by `fuzz/`.
 #[derive(Debug, Default)]
 pub struct Assembly {
@@ -120,12 +142,23 @@ pub struct Assembly {
     partial: Vec<u8>,
     /// The fragments of a message so far; `None` when none is under way.
     message: Option<Vec<u8>>,
+    /// Whether that is a binary one.
+    binary: bool,
     fragments: usize,
+    rules: Rules,
     /// Nothing more is taken: the rules were broken, or the client or the session said goodbye.
     done: bool,
 }
 
 impl Assembly {
+    /// Takes what `rules` allow.
+    pub fn new(rules: Rules) -> Self {
+        Self {
+            rules,
+            ..Self::default()
+        }
+    }
+
     /// Takes in bytes as they came; unmasks them in place.
     pub fn feed(&mut self, bytes: &mut [u8], take: &mut dyn FnMut(Input<'_>) -> bool) {
         if self.done {
@@ -179,10 +212,10 @@ impl Assembly {
         // A ping between the fragments of a message is no part of it.
         let message = self.message.as_ref().filter(|_| !header.opcode.is_control());
         let collected = message.map_or(0, Vec::len) as u64;
-        if header.payload_bytes + collected > limits::FRAME_BYTES as u64 {
+        if header.payload_bytes.saturating_add(collected) > self.rules.message_bytes as u64 {
             return Err(CloseCode::TooBig);
         }
-        if header.opcode == Opcode::Binary {
+        if header.opcode == Opcode::Binary && !self.rules.binary {
             return Err(CloseCode::Unsupported);
         }
         let end = header.header_bytes + header.payload_bytes as usize;
@@ -193,8 +226,10 @@ impl Assembly {
         frame::unmask(payload, key);
         let more = match (header.opcode, header.fin) {
             (Opcode::Text, true) if self.message.is_none() => take(text(payload)?),
-            (Opcode::Text, false) if self.message.is_none() => {
+            (Opcode::Binary, true) if self.message.is_none() => take(Input::Binary(payload)),
+            (Opcode::Text | Opcode::Binary, false) if self.message.is_none() => {
                 self.message = Some(payload.to_vec());
+                self.binary = header.opcode == Opcode::Binary;
                 self.fragments = 1;
                 true
             }
@@ -220,7 +255,7 @@ impl Assembly {
     ) -> Result<bool, CloseCode> {
         let message = self.message.as_mut().ok_or(CloseCode::ProtocolError)?;
         self.fragments += 1;
-        if self.fragments > limits::FRAGMENTS {
+        if self.fragments > self.rules.fragments {
             return Err(CloseCode::TooBig);
         }
         message.extend_from_slice(payload);
@@ -228,7 +263,11 @@ impl Assembly {
             return Ok(true);
         }
         let whole = self.message.take().unwrap_or_default();
-        Ok(take(text(&whole)?))
+        Ok(take(if self.binary {
+            Input::Binary(&whole)
+        } else {
+            text(&whole)?
+        }))
     }
 }
 

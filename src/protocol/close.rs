@@ -1,5 +1,7 @@
 //! WebSocket close codes (RFC 6455 §7.4 and the contract, section 2), each once, with the reason that goes along.
 
+use super::ErrorCode;
+
 macro_rules! close_codes {
     ($($(#[$doc:meta])* $name:ident = $code:literal, $reason:literal;)*) => {
         /// Why the server closes a connection.
@@ -21,6 +23,50 @@ macro_rules! close_codes {
             }
         }
     };
+}
+
+impl CloseCode {
+    /// The same in the words of a refusal, for whoever is told by an event.
+    pub fn error_code(self) -> ErrorCode {
+        match self {
+            Self::Normal | Self::Restarting | Self::Overloaded | Self::HeartbeatMissed | Self::TooSlow => {
+                ErrorCode::Unavailable
+            }
+            Self::Internal => ErrorCode::Internal,
+            Self::ProtocolError | Self::Unsupported | Self::NotUtf8 | Self::NotThisProtocol => {
+                ErrorCode::ValidationError
+            }
+            Self::TooBig => ErrorCode::PayloadTooLarge,
+            Self::Unauthorized => ErrorCode::Unauthorized,
+            Self::Revoked => ErrorCode::Forbidden,
+            Self::Flood => ErrorCode::RateLimited,
+        }
+    }
+
+    /// Whether a client may simply come back. The others first have to mend something.
+    pub fn may_return(self) -> bool {
+        match self {
+            Self::Internal
+            | Self::Restarting
+            | Self::Overloaded
+            | Self::HeartbeatMissed
+            | Self::Flood
+            | Self::TooSlow => true,
+            Self::Normal
+            | Self::ProtocolError
+            | Self::Unsupported
+            | Self::NotUtf8
+            | Self::TooBig
+            | Self::NotThisProtocol
+            | Self::Unauthorized
+            | Self::Revoked => false,
+        }
+    }
+
+    /// The code of a number on the wire.
+    pub fn from_number(number: u16) -> Option<Self> {
+        Self::ALL.iter().copied().find(|code| code.number() == number)
+    }
 }
 
 close_codes! {

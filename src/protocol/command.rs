@@ -25,6 +25,19 @@ pub enum Command {
     LeaveConversation { conversation: ConversationId },
     /// Send a message.
     SendMessage { conversation: ConversationId, draft: Draft },
+    /// Give one's own text another content.
+    EditMessage {
+        conversation: ConversationId,
+        message: MessageId,
+        content: Content,
+    },
+    /// Put a reaction on a message, or take one's own away. Whether there is such an emoji is for the configured set to say.
+    React {
+        conversation: ConversationId,
+        message: MessageId,
+        emoji: String,
+        add: bool,
+    },
     /// Delete a message.
     DeleteMessage {
         conversation: ConversationId,
@@ -71,6 +84,9 @@ pub const NAMES: &[&str] = &[
     "join_conversation",
     "leave_conversation",
     "send_message",
+    "edit_message",
+    "add_reaction",
+    "remove_reaction",
     "delete_message",
     "mark_read",
     "typing_start",
@@ -120,6 +136,26 @@ pub(crate) struct SendData<'a> {
 pub(crate) struct MessageData {
     conversation_id: ConversationId,
     message_id: MessageId,
+}
+
+/// Which message, and what it says from now on.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct EditData<'a> {
+    conversation_id: ConversationId,
+    message_id: MessageId,
+    #[serde(borrow)]
+    #[schema(value_type = String, min_length = 1)]
+    content: &'a RawValue,
+}
+
+/// Which message, and which emoji.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ReactionData {
+    conversation_id: ConversationId,
+    message_id: MessageId,
+    emoji: String,
 }
 
 /// Up to where: one of both.
@@ -189,6 +225,16 @@ impl Command {
             "leave_conversation" => Self::LeaveConversation {
                 conversation: in_conversation(data)?,
             },
+            "edit_message" => {
+                let data: EditData<'_> = read(data)?;
+                Self::EditMessage {
+                    conversation: data.conversation_id,
+                    message: data.message_id,
+                    content: Content::text_json(data.content)?,
+                }
+            }
+            "add_reaction" => react(read(data)?, true),
+            "remove_reaction" => react(read(data)?, false),
             "delete_message" => {
                 let data: MessageData = read(data)?;
                 Self::DeleteMessage {
@@ -237,6 +283,15 @@ pub fn without_position(error: &serde_json::Error) -> String {
 
 fn in_conversation(data: &str) -> Result<ConversationId, Invalid> {
     read::<InConversation>(data).map(|data| data.conversation_id)
+}
+
+fn react(data: ReactionData, add: bool) -> Command {
+    Command::React {
+        conversation: data.conversation_id,
+        message: data.message_id,
+        emoji: data.emoji,
+        add,
+    }
 }
 
 /// At most 500 users.

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use super::ErrorCode;
 use crate::domain::{
-    ConversationId, Message, MessageId, Seq, SessionId, Timestamp, User, UserId,
+    ConversationId, Emoji, Message, MessageId, Reaction, Seq, SessionId, Timestamp, User, UserId,
     conversation::{ConversationView, SharedView},
     limits,
 };
@@ -29,9 +29,23 @@ pub enum Event<'a> {
         server_time: Timestamp,
         heartbeat_seconds: u64,
         limits: Limits,
+        reactions: &'a [Emoji],
     },
     /// A message was committed.
     NewMessage(&'a Message),
+    /// A message was edited; told again after a failure, it is the message's form of then.
+    MessageEdited {
+        conversation_id: ConversationId,
+        seq: Seq,
+        message: &'a Message,
+    },
+    /// A reaction came or went: all that the message has now.
+    ReactionUpdated {
+        conversation_id: ConversationId,
+        seq: Seq,
+        message_id: MessageId,
+        reactions: &'a [Reaction],
+    },
     /// A message was deleted.
     MessageDeleted {
         conversation_id: ConversationId,
@@ -39,6 +53,12 @@ pub enum Event<'a> {
         message_id: MessageId,
         deleted_at: Timestamp,
         deleted_by: &'a UserId,
+    },
+    /// Retention removed every message up to and with `expired_seq`, and what was done to them: to be forgotten. A cursor
+    /// below it moves up to it.
+    MessagesExpired {
+        conversation_id: ConversationId,
+        expired_seq: Seq,
     },
     /// A member's read cursor moved.
     MessageRead {
@@ -133,6 +153,10 @@ pub struct Limits {
     pub presence_users: usize,
     /// Conversations in one `sync`.
     pub sync_cursors: usize,
+    /// Largest drawing, in bytes as it is sent.
+    pub drawing_bytes: usize,
+    /// Largest image, in bytes.
+    pub image_bytes: usize,
     /// Messages a second and user, 0 for no limit.
     pub messages_per_second: u32,
     /// Other events a second and user, 0 for no limit.
@@ -147,6 +171,8 @@ impl Limits {
             text_chars: limits::TEXT_CHARS,
             presence_users: limits::PRESENCE_USERS,
             sync_cursors: limits::SYNC_CURSORS,
+            drawing_bytes: limits::DRAWING_BYTES,
+            image_bytes: limits::IMAGE_BYTES,
             messages_per_second,
             events_per_second,
         }

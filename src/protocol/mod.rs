@@ -3,10 +3,13 @@
 
 pub mod close;
 pub mod command;
+pub mod engineio;
 pub mod envelope;
 pub mod error;
 pub mod event;
 pub mod frame;
+pub mod recovery;
+pub mod socketio;
 
 pub use close::CloseCode;
 pub use command::Command;

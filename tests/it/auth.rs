@@ -319,7 +319,8 @@ async fn ready_tells_what_a_client_needs() {
     let alice = server.user("alice").await;
     let ready = alice.connect().await.ready.clone();
     let expected = json!({"sessionId": "<text>", "nodeId": "<text>", "epoch": "<text>", "user": alice.shown(),
-        "serverTime": "<time>", "heartbeatSeconds": 25, "limits": "<any>"});
+        "serverTime": "<time>", "heartbeatSeconds": 25, "limits": "<any>",
+        "reactions": ["heart", "laugh", "fire", "sad", "thumbsup", "thumbsdown", "star", "question"]});
     assert_shape(&ready, &expected);
     assert!(ready["limits"].is_object(), "{ready}");
     let mut raw = alice.raw().await;

@@ -53,6 +53,7 @@ async fn the_printed_configuration_is_annotated_and_says_what_the_defaults_are()
         "rate_messages_burst",
         "rate_events_per_second",
         "rate_logins_per_minute",
+        "rate_guesses_per_minute",
     ] {
         assert!(printed.contains(setting), "{setting} is not in it:\n{printed}");
     }

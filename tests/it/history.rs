@@ -167,7 +167,7 @@ async fn marking_read_counts_and_tells_the_others() {
     let by_seq = bob_tab
         .does("mark_read", json!({"conversationId": chat.id, "seq": 2}))
         .await;
-    assert_eq!(by_seq, json!({"lastReadSeq": 2, "unreadCount": 3}));
+    assert_eq!(by_seq, json!({"lastReadSeq": 2, "unreadCount": 3, "mentionCount": 0}));
     for tab in [&alice_tab, &bob_phone] {
         let read = tab.sees("message_read", |_| true).await;
         assert_eq!((&read["userId"], &read["lastReadSeq"]), (&json!(bob.id), &json!(2)));
@@ -175,18 +175,21 @@ async fn marking_read_counts_and_tells_the_others() {
     let by_message = bob_tab
         .does("mark_read", json!({"conversationId": chat.id, "messageId": ids[3]}))
         .await;
-    assert_eq!(by_message, json!({"lastReadSeq": 4, "unreadCount": 1}));
+    assert_eq!(
+        by_message,
+        json!({"lastReadSeq": 4, "unreadCount": 1, "mentionCount": 0})
+    );
     let backwards = bob.post(&chat.path("/read"), json!({"seq": 1})).await.ok(200);
     assert_eq!(
         backwards,
-        json!({"lastReadSeq": 4, "unreadCount": 1}),
+        json!({"lastReadSeq": 4, "unreadCount": 1, "mentionCount": 0}),
         "a cursor never goes back"
     );
     let by_rest = bob
         .post(&chat.path("/read"), json!({"messageId": ids[4]}))
         .await
         .ok(200);
-    assert_eq!(by_rest, json!({"lastReadSeq": 5, "unreadCount": 0}));
+    assert_eq!(by_rest, json!({"lastReadSeq": 5, "unreadCount": 0, "mentionCount": 0}));
     alice_tab.sees("message_read", |read| read["lastReadSeq"] == 5).await;
     let told: Vec<Value> = alice_tab
         .got("message_read")

@@ -89,6 +89,77 @@ async fn what_is_in_flight_when_a_room_panics_is_answered_and_sent_once() {
     assert_eq!(bob_tab.live_seqs(&chat), (1..=100).collect::<Vec<u64>>());
 }
 
+/// What was committed while the room was gone is told by its successor, in order; what was not, is asked again.
+#[tokio::test]
+async fn edits_and_reactions_in_flight_when_a_room_panics_are_told_once() {
+    need_faults();
+    let (mut server, alice, bob, chat) = pair().await;
+    let (alice_tab, bob_tab) = (alice.connect().await, bob.connect().await);
+    let mut sent = Vec::new();
+    for number in 0..10 {
+        sent.push(alice.posts(&chat, &format!("m{number}")).await);
+    }
+    let on = |number: usize| json!({"conversationId": chat.id, "messageId": sent[number % 10]["id"]});
+    let change = |number: usize| {
+        let mut data = on(number / 2);
+        if number.is_multiple_of(2) {
+            data["content"] = json!(format!("edited {number} @bob"));
+            ("edit_message", data)
+        } else {
+            data["emoji"] = json!(["heart", "fire", "star"][number % 3]);
+            (["add_reaction", "remove_reaction"][number / 10 % 2], data)
+        }
+    };
+    for round in 0..6 {
+        let asked: Vec<(usize, i64)> = (0..60)
+            .map(|number| {
+                if number == 20 {
+                    let data = json!({"conversationId": chat.id, "content": PANIC_ROOM});
+                    alice_tab.begins("send_message", data);
+                }
+                let (event, data) = change(round * 60 + number);
+                (number, alice_tab.begins(event, data))
+            })
+            .collect();
+        for (number, id) in asked {
+            let start = Instant::now();
+            let mut answer = alice_tab.answer(id).await;
+            while let Err(error) = answer {
+                assert_eq!(error["retryable"], true, "{error}");
+                assert!(start.elapsed() < DEADLINE, "refused for {DEADLINE:?}: {error}");
+                let (event, data) = change(round * 60 + number);
+                answer = alice_tab.asks(event, data).await;
+            }
+        }
+    }
+    let end = sends_until_acknowledged(&alice_tab, &chat, "end", "the end").await;
+    bob_tab.sees_message(&chat, "the end").await;
+    let last = end["seq"].as_u64().expect("a seq");
+    assert!(last > 100, "only {last} changes");
+    assert_eq!(
+        bob_tab.live_seqs(&chat),
+        (1..=last).collect::<Vec<u64>>(),
+        "each once, in order"
+    );
+    // What bob's tab was told is what there is.
+    let history = alice.history(&chat).await;
+    for message in &history[..10] {
+        let edited = bob_tab.got("message_edited").into_iter();
+        let edit = edited.rev().find(|event| event["message"]["id"] == message["id"]);
+        assert_eq!(
+            edit.map(|event| event["message"]["content"].clone()),
+            Some(message["content"].clone())
+        );
+        let reacted = bob_tab.got("reaction_updated").into_iter();
+        let reaction = reacted.rev().find(|event| event["messageId"] == message["id"]);
+        if let Some(reaction) = reaction {
+            assert_eq!(reaction["reactions"], message["reactions"]);
+        }
+    }
+    server.stop().await;
+    server.place().parlor(&["verify"]).await.succeeded();
+}
+
 #[tokio::test]
 async fn a_session_that_panics_takes_only_itself_down() {
     need_faults();

@@ -63,6 +63,12 @@ const fn operators(then: &'static str) -> [&'static str; 6] {
     ]
 }
 
+/// The same, where everybody else breaks a rule before it is asked who they are.
+const fn announcers(then: &'static str) -> [&'static str; 6] {
+    let no = "400 VALIDATION_ERROR";
+    ["401 UNAUTHORIZED", no, no, no, no, then]
+}
+
 /// A route: method, template as in openapi.json, a query, a body, and what each caller gets.
 pub struct Route {
     pub method: &'static str,
@@ -101,27 +107,18 @@ const fn route(
     }
 }
 
-const fn later(
-    method: &'static str,
-    template: &'static str,
-    query: &'static str,
-    body: &'static str,
-    expected: [&'static str; 6],
-) -> Route {
-    Route {
-        needed: false,
-        ..route(method, template, query, body, expected)
-    }
-}
-
 pub const CONVERSATION: &str = "/api/conversations/{id}";
 const MESSAGES: &str = "/api/conversations/{id}/messages";
 const MESSAGE: &str = "/api/conversations/{id}/messages/{messageId}";
+const REACTION: &str = "/api/conversations/{id}/messages/{messageId}/reactions/{emoji}";
+const VERSIONS: &str = "/api/conversations/{id}/messages/{messageId}/versions";
 const RECEIPTS: &str = "/api/conversations/{id}/messages/{messageId}/receipts";
 const MEMBERS: &str = "/api/conversations/{id}/members";
+const INVITE_CODE: &str = "/api/conversations/{id}/invite-code";
 pub const MEMBER: &str = "/api/conversations/{id}/members/{userId}";
 
-/// In bodies and paths, `{tom}` is a member with no role, `{guest}` a user outside, `{tomsMessage}` Tom's message.
+/// In bodies and paths, `{tom}` is a member with no role, `{guest}` a user outside, `{tomsMessage}` Tom's message, `{code}` the
+/// group's invite code.
 pub static ROUTES: &[Route] = &[
     route(
         "POST",
@@ -158,12 +155,55 @@ pub static ROUTES: &[Route] = &[
         r#"{"kind":"group","name":"Mine"}"#,
         anybody("201"),
     ),
+    route(
+        "POST",
+        "/api/conversations/join-by-code",
+        "",
+        r#"{"inviteCode":"{code}"}"#,
+        anybody("200"),
+    ),
+    // Of a group, which is by invitation only; whoever is in already is in.
+    route(
+        "POST",
+        "/api/conversations/{id}/join",
+        "",
+        "",
+        [
+            "401 UNAUTHORIZED",
+            "403 FORBIDDEN",
+            "200",
+            "200",
+            "200",
+            "403 FORBIDDEN",
+        ],
+    ),
+    route("POST", INVITE_CODE, "", "", managers("200")),
+    route("DELETE", INVITE_CODE, "", "", managers("204")),
+    route("GET", "/api/channels", "?query=to&limit=5", "", anybody("200")),
     route("GET", CONVERSATION, "", "", members("200")),
     route("PATCH", CONVERSATION, "", r#"{"name":"Renamed"}"#, managers("200")),
     route("DELETE", CONVERSATION, "", "", owner("204")),
     route("GET", MESSAGES, "?limit=10", "", members("200")),
     route("POST", MESSAGES, "", r#"{"content":"hi"}"#, members("201")),
+    // Whoever it is, the message is Tom's.
+    route(
+        "PATCH",
+        MESSAGE,
+        "",
+        r#"{"content":"said by somebody"}"#,
+        members("403 FORBIDDEN"),
+    ),
+    route(
+        "POST",
+        MESSAGES,
+        "",
+        r#"{"type":"system","content":"hear, hear"}"#,
+        announcers("201"),
+    ),
     route("DELETE", MESSAGE, "", "", managers("200")),
+    route("PUT", REACTION, "", "", members("200")),
+    route("DELETE", REACTION, "", "", members("200")),
+    route("GET", VERSIONS, "", "", operators("200")),
     route(
         "POST",
         "/api/conversations/{id}/read",
@@ -171,13 +211,17 @@ pub static ROUTES: &[Route] = &[
         r#"{"seq":1}"#,
         members("200"),
     ),
-    later("GET", RECEIPTS, "", "", members("200")),
+    route("GET", RECEIPTS, "", "", members("200")),
     route("GET", MEMBERS, "", "", members("200")),
     route("POST", MEMBERS, "", r#"{"userId":"{guest}"}"#, managers("201")),
     route("PATCH", MEMBER, "", r#"{"role":"admin"}"#, owner("200")),
     route("DELETE", MEMBER, "", "", managers("204")),
     route("POST", "/api/conversations/{id}/leave", "", "{}", members("204")),
+    route("GET", "/api/search", "?q=hi&limit=5", "", anybody("200")),
     route("GET", "/api/presence", "?userIds={tom}", "", anybody("200")),
+    route("POST", "/api/uploads", "", "{picture}", anybody("201")),
+    route("GET", "/uploads/{name}", "", "", public("200")),
+    route("HEAD", "/uploads/{name}", "", "", public("200")),
     route("GET", "/api/admin/sessions", "", "", operators("200")),
     route("DELETE", "/api/admin/sessions/{id}", "", "", operators("404 NOT_FOUND")),
     route("GET", "/api/admin/metrics", "", "", operators("200")),
@@ -202,6 +246,7 @@ const fn event(name: &'static str, data: &'static str, expected: [&'static str; 
 
 const ANYBODY: [&str; 5] = ["ok"; 5];
 const MEMBERS_ONLY: [&str; 5] = ["NOT_MEMBER", "ok", "ok", "ok", "NOT_MEMBER"];
+const AUTHOR_ONLY: [&str; 5] = ["NOT_MEMBER", "FORBIDDEN", "FORBIDDEN", "FORBIDDEN", "NOT_MEMBER"];
 const MANAGERS_ONLY: [&str; 5] = ["NOT_MEMBER", "FORBIDDEN", "ok", "ok", "NOT_MEMBER"];
 
 static EVENTS: &[Event] = &[
@@ -210,6 +255,21 @@ static EVENTS: &[Event] = &[
     event(
         "send_message",
         r#"{"conversationId":"{id}","content":"hi"}"#,
+        MEMBERS_ONLY,
+    ),
+    event(
+        "edit_message",
+        r#"{"conversationId":"{id}","messageId":"{tomsMessage}","content":"said by somebody"}"#,
+        AUTHOR_ONLY,
+    ),
+    event(
+        "add_reaction",
+        r#"{"conversationId":"{id}","messageId":"{tomsMessage}","emoji":"heart"}"#,
+        MEMBERS_ONLY,
+    ),
+    event(
+        "remove_reaction",
+        r#"{"conversationId":"{id}","messageId":"{tomsMessage}","emoji":"heart"}"#,
         MEMBERS_ONLY,
     ),
     event(
@@ -249,6 +309,8 @@ struct Cast {
     tom: Person,
     guest: Person,
     account: String,
+    /// The name of an upload of Tom's.
+    picture: String,
 }
 
 impl Cast {
@@ -267,12 +329,14 @@ impl Cast {
             .send()
             .await
             .ok(201);
+        let picture = tom.uploads_a_picture().await.replace("/uploads/", "");
         Cast {
             server,
             people,
             tom,
             guest,
             account: "account".to_owned(),
+            picture,
         }
     }
 
@@ -294,11 +358,13 @@ impl Cast {
         let chat = owner.group("Stage", &[member, gadmin, &self.tom]).await;
         owner.makes_admin(&chat, gadmin).await;
         let message = self.tom.posts(&chat, "said by Tom").await;
+        let code = owner.new_code(&chat).await;
         // Somebody nobody has a conversation with yet: the find-or-create of every column makes one.
         let guest = self.server.user(&self.server.realm.unique("guest")).await;
         Stage {
             cast: self,
             chat,
+            code,
             message: message["id"].as_str().expect("an id").to_owned(),
             guest,
         }
@@ -308,6 +374,7 @@ impl Cast {
 struct Stage<'a> {
     cast: &'a Cast,
     chat: Chat,
+    code: String,
     message: String,
     guest: Person,
 }
@@ -322,9 +389,12 @@ impl Stage<'_> {
         };
         text.replace("{id}", id)
             .replace("{messageId}", &self.message)
+            .replace("{emoji}", "heart")
             .replace("{tomsMessage}", &self.message)
+            .replace("{name}", &self.cast.picture)
             .replace("{userId}", &self.cast.tom.id)
             .replace("{tom}", &self.cast.tom.id)
+            .replace("{code}", &self.code)
             .replace("{guest}", &self.guest.id)
             .replace("{account}", &self.cast.account)
             .replace("{fresh}", &self.cast.server.realm.unique("fresh"))
@@ -387,6 +457,8 @@ async fn every_route_answers_every_caller_as_the_table_says() {
             let body = stage.fill(row.body, row.template);
             let call = if body.is_empty() {
                 call
+            } else if body == "{picture}" {
+                call.form(&[Part::image("image/png", &png())])
             } else {
                 call.body("application/json", body)
             };

@@ -1,5 +1,6 @@
 //! Rate limits, which the other tests turn off: messages, other events, logins, floods, and each turned off or set.
 
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::harness::*;
@@ -129,6 +130,25 @@ async fn other_events_have_a_limit_of_their_own() {
     assert!((2..=10).contains(&taken), "about a second's worth is taken: {taken}");
     assert!(!errors.is_empty(), "30 at once are more than 5 a second");
     tab.sends(&chat, "messages are counted apart").await;
+}
+
+/// Everybody in a channel is told of whoever comes: that is saying something.
+#[tokio::test]
+async fn joining_counts_as_a_message() {
+    let (_server, alice, bob, _chat) = limited(|setup| setup.set("rate_messages_per_second", 1)).await;
+    let channel = alice.channel("Open").await;
+    let start = std::time::Instant::now();
+    let answers = join_all((0..60).map(|_| bob.joins(&channel))).await;
+    let (joined, limited): (Vec<_>, Vec<_>) = answers.into_iter().partition(|answer| answer.status == 200);
+    let most = 21 + start.elapsed().as_secs() as usize;
+    assert!(
+        (20..=most).contains(&joined.len()),
+        "a burst of 20, one a second: {}",
+        joined.len()
+    );
+    for answer in limited {
+        assert_limited(&answer.refused(429, "RATE_LIMITED"));
+    }
 }
 
 #[tokio::test]

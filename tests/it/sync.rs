@@ -44,13 +44,13 @@ async fn sync_gives_what_was_missed() {
     flood(&alice_tab, &chat, 1..=3).await;
     let bob_tab = bob.connect().await;
     let part = sync(&bob_tab, &chat, 1, None).await;
-    let expected = json!({"conversationId": chat.id, "seq": 3, "hasMore": false, "reset": false,
+    let expected = json!({"conversationId": chat.id, "seq": 3, "expiredSeq": 0, "hasMore": false, "reset": false,
         "messages": [message_of(&alice, &chat, 2, "m2"), message_of(&alice, &chat, 3, "m3")]});
     assert_shape(&part, &expected);
     let nothing = sync(&bob_tab, &chat, 3, None).await;
     assert_eq!(
         nothing,
-        json!({"conversationId": chat.id, "messages": [], "seq": 3, "hasMore": false, "reset": false})
+        json!({"conversationId": chat.id, "messages": [], "seq": 3, "expiredSeq": 0, "hasMore": false, "reset": false})
     );
 }
 

@@ -17,8 +17,11 @@ use parlor::{
 
 use crate::world::{World, named, words};
 
+/// A connection of somebody else's, who waits while the writer (the search index follows by itself) has the file.
 pub fn raw(path: &Path) -> SqliteConnection {
-    SqliteConnection::establish(path.to_str().unwrap()).unwrap()
+    let mut connection = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
+    connection.batch_execute("PRAGMA busy_timeout = 5000").unwrap();
+    connection
 }
 
 fn impatient() -> World {

@@ -39,7 +39,7 @@ async fn a_client_id_sends_once_for_ever() {
     let [ann, bob] = world.users(["ann", "bob"]).await;
     let room = world.group(&ann, &[&bob]).await;
     let other = world.group(&bob, &[&ann]).await;
-    let Ok(Outcome::Sent { id, seq }) = world.does(&room, world.send(&ann, named("hi", "c-1"))).await else {
+    let Ok(Outcome::Sent { id, seq, .. }) = world.does(&room, world.send(&ann, named("hi", "c-1"))).await else {
         panic!("not sent")
     };
     let world = world.reopened();
@@ -250,6 +250,7 @@ async fn cursors_move_forward_and_stop_at_the_end() {
             last_read_seq,
             moved,
             unread_count,
+            ..
         }) => (last_read_seq.0, moved, unread_count),
         other => panic!("{other:?}"),
     };

@@ -48,7 +48,7 @@ async fn a_conversation_holds_no_more_than_its_policy_allows() {
     let [ann, bob, cem] = world.users(["ann", "bob", "cem"]).await;
     let mut group = world.group_of(&ann, &[]);
     group.max_members = Some(2);
-    let room = world.store.create_group(group).await.unwrap();
+    let room = world.makes(group).await;
     assert_eq!(room.policies.max_members, Some(2));
     let ops = vec![
         world.add(&ann, &bob),

@@ -14,7 +14,7 @@ async fn a_group_has_its_owner_and_members() {
     let mut group = world.group_of(&bob, &[&ann]);
     (group.retention_seconds, group.slow_mode_seconds) = (Some(60), Some(2));
     let (id, at) = (group.id, group.at);
-    let room = world.store.create_group(group).await.unwrap();
+    let room = world.makes(group).await;
     assert_eq!(
         (room.id, room.kind, room.name.as_deref(), room.created_at),
         (id, Kind::Group, Some("friends"), at)
@@ -110,7 +110,7 @@ async fn the_list_is_by_activity_with_the_younger_first_of_equal_ones() {
     for n in 0..7 {
         let mut group = world.group_of(&ann, &[&bob]);
         (group.at, group.name) = (at, format!("{n}"));
-        rooms.push(world.store.create_group(group).await.unwrap());
+        rooms.push(world.makes(group).await);
     }
     world.group(&bob, &[]).await;
     world.says(&rooms[2], &bob, "hello").await;

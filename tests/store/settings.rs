@@ -73,7 +73,7 @@ async fn roles_change_and_there_is_one_owner() {
         .iter()
         .map(|change| match change {
             Change::Sent(message) => Some((message.kind, message.sender.name.as_str())),
-            Change::Deleted { .. } => None,
+            _ => None,
         })
         .collect();
     assert_eq!(kinds, [Some((MessageType::System, "ann")); 2]);

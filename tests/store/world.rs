@@ -11,12 +11,15 @@ use std::{
 
 use parlor::{
     db::{
-        Appended, ConversationAppend, Log, LogError, NewAccount, NewGroup, NewMessage, Op, Outcome, Refusal, Store,
+        Appended, ConversationAppend, Log, LogError, NewAccount, NewConversation, NewMessage, NewUpload, Op, Outcome,
+        Refusal, Store,
+        sqlite::verify::verify,
         sqlite::{self, Closer, Sqlite, SqliteOptions},
     },
     domain::{
-        ClientId, Content, Conversation, ConversationId, MessageId, MessageType, Role, Seq, Settings, Timestamp, User,
-        UserId, UserKey, message::Draft,
+        ClientId, Content, Conversation, ConversationId, ConversationName, Emoji, ImageType, InviteCode, Kind,
+        MessageId, MessageType, Role, Seq, Settings, Slug, Timestamp, UploadName, User, UserId, UserKey,
+        message::Draft,
     },
     protocol::command::ReadUpTo,
 };
@@ -40,6 +43,15 @@ pub fn words(text: &str) -> Draft {
         content: Content::text(text).unwrap(),
         client_id: None,
         reply_to: None,
+    }
+}
+
+/// A message that shows an upload.
+pub fn shows(name: &UploadName) -> Draft {
+    Draft {
+        kind: MessageType::Image,
+        content: Content::image(&name.url()).unwrap(),
+        ..words("replaced")
     }
 }
 
@@ -129,21 +141,67 @@ impl World {
         users.try_into().unwrap()
     }
 
-    pub fn group_of(&self, owner: &User, members: &[&User]) -> NewGroup {
-        NewGroup {
-            id: self.new_id(),
-            name: "friends".to_owned(),
-            owner: owner.key,
-            members: members.iter().map(|user| user.key).collect(),
-            max_members: None,
-            retention_seconds: None,
-            slow_mode_seconds: None,
-            at: self.now(),
+    /// A name that nobody has.
+    pub fn new_name(&self) -> UploadName {
+        let mut bytes = [0; 26];
+        bytes[..8].copy_from_slice(&self.random().to_le_bytes());
+        UploadName::new(bytes, ImageType::Png)
+    }
+
+    /// `verify` finds nothing.
+    pub fn is_sound(&self) {
+        let report = verify(&self.path(), &mut |_| {}).unwrap();
+        assert_eq!(report.findings, Vec::<String>::new());
+    }
+
+    /// Somebody uploads a picture that is to be swept after a thousand moments.
+    pub async fn uploads(&self, user: &User) -> UploadName {
+        let (name, at) = (self.new_name(), self.now());
+        let upload = NewUpload {
+            name: name.clone(),
+            user: user.key,
+            bytes: 77,
+            width: 4,
+            height: 3,
+            at,
+            sweep_at: Timestamp::from_millis(at.millis() + 1000),
+        };
+        assert!(self.store.record_upload(upload, 1000).await.unwrap());
+        name
+    }
+
+    pub fn group_of(&self, owner: &User, members: &[&User]) -> NewConversation {
+        let members = members.iter().map(|user| user.key).collect();
+        let group = NewConversation::group(self.new_id(), "friends", owner.key, self.now());
+        NewConversation { members, ..group }
+    }
+
+    pub fn channel_of(&self, owner: &User, name: &str) -> NewConversation {
+        let parsed = ConversationName::parse(name).unwrap();
+        NewConversation {
+            kind: Kind::Channel,
+            slug: Some(Slug::of(&parsed).unwrap()),
+            ..NewConversation::group(self.new_id(), name, owner.key, self.now())
         }
     }
 
+    /// With the code that [`code`] makes of the conversation's id.
+    pub fn room_of(&self, owner: &User, members: &[&User]) -> NewConversation {
+        let group = self.group_of(owner, members);
+        NewConversation {
+            kind: Kind::Room,
+            invite_code: Some(code(group.id)),
+            ..group
+        }
+    }
+
+    /// Makes what must not be refused.
+    pub async fn makes(&self, new: NewConversation) -> Conversation {
+        self.store.create_conversation(new).await.unwrap().unwrap()
+    }
+
     pub async fn group(&self, owner: &User, members: &[&User]) -> Conversation {
-        self.store.create_group(self.group_of(owner, members)).await.unwrap()
+        self.makes(self.group_of(owner, members)).await
     }
 
     pub fn send(&self, sender: &Arc<User>, draft: Draft) -> Op {
@@ -151,8 +209,55 @@ impl World {
         Op::Send(Arc::new(NewMessage {
             sender: sender.clone(),
             draft,
+            mentions: Vec::new(),
             at,
             random,
+            pause_seconds: None,
+        }))
+    }
+
+    /// The same, calling these by name.
+    pub fn calls(&self, sender: &Arc<User>, draft: Draft, mentions: &[&Arc<User>]) -> Op {
+        let (at, random) = (self.now(), self.random());
+        Op::Send(Arc::new(NewMessage {
+            sender: sender.clone(),
+            draft,
+            mentions: mentions.iter().map(|user| Arc::clone(user)).collect(),
+            at,
+            random,
+            pause_seconds: None,
+        }))
+    }
+
+    pub fn edit(&self, by: &Arc<User>, message: MessageId, text: &str, mentions: &[&Arc<User>]) -> Op {
+        Op::Edit {
+            message,
+            by: by.clone(),
+            content: Content::text(text).unwrap(),
+            mentions: mentions.iter().map(|user| Arc::clone(user)).collect(),
+            at: self.now(),
+        }
+    }
+
+    pub fn react(&self, by: &Arc<User>, message: MessageId, emoji: &str, add: bool) -> Op {
+        Op::React {
+            message,
+            by: by.clone(),
+            emoji: Emoji::parse(emoji).unwrap(),
+            add,
+            at: self.now(),
+        }
+    }
+
+    /// The same at a time of the test's choosing, where slow mode is on.
+    pub fn sends_at(&self, sender: &Arc<User>, draft: Draft, at: i64, pause_seconds: Option<u32>) -> Op {
+        Op::Send(Arc::new(NewMessage {
+            sender: sender.clone(),
+            draft,
+            mentions: Vec::new(),
+            at: Timestamp::from_millis(at),
+            random: self.random(),
+            pause_seconds,
         }))
     }
 
@@ -171,6 +276,7 @@ impl World {
             actor: actor.clone(),
             user: user.clone(),
             role: Role::Member,
+            pass: None,
             note: note("came"),
             at,
             random,
@@ -255,10 +361,15 @@ impl World {
     /// Somebody says something; where it stands.
     pub async fn says(&self, to: &Conversation, sender: &Arc<User>, text: &str) -> (MessageId, Seq) {
         match self.does(to, self.send(sender, words(text))).await {
-            Ok(Outcome::Sent { id, seq }) => (id, seq),
+            Ok(Outcome::Sent { id, seq, .. }) => (id, seq),
             other => panic!("{other:?}"),
         }
     }
+}
+
+/// An invite code that is easy to know.
+pub fn code(id: ConversationId) -> InviteCode {
+    InviteCode::generate(*id.0.as_bytes())
 }
 
 pub fn note(text: &str) -> Content {

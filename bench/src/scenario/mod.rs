@@ -30,7 +30,7 @@ pub struct Bench {
 impl Bench {
     pub fn new(common: Common) -> Result<Self, String> {
         let key = secret(common.secret.as_deref(), common.secret_file.as_deref())?;
-        let target = Arc::new(Target::new(&common.url, &key)?);
+        let target = Arc::new(Target::new(&common.url, &key, common.socketio)?);
         Ok(Self { common, target })
     }
 

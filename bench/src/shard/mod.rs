@@ -95,7 +95,8 @@ pub struct Share {
 }
 
 impl Shard {
-    pub fn new(world: Arc<World>, load: Load, clock: Clock) -> Self {
+    /// `packets`: its connections speak Socket.IO.
+    pub fn new(world: Arc<World>, load: Load, clock: Clock, packets: bool) -> Self {
         let rooms = world.rooms.len();
         Self {
             checker: Checker::new(world.clone(), load.size),
@@ -107,7 +108,7 @@ impl Shard {
             senders: Vec::new(),
             members: vec![0; rooms],
             tally: Tally::default(),
-            composer: Composer::default(),
+            composer: Composer::new(packets),
             scratch: vec![0; SCRATCH],
             queue: Vec::new(),
             pace: None,

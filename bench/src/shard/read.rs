@@ -106,6 +106,10 @@ impl Shard {
             Incoming::Refusal { ask, code } => self.on_refusal(index, ask, &code),
             Incoming::Failure { code } => self.tally.error(&code),
             Incoming::Ready | Incoming::Other => {}
+            Incoming::Ping => {
+                self.conns[index].queue(wire::TEXT, b"3");
+                self.flush(index);
+            }
             Incoming::Unreadable(why) => {
                 let number = self.conns[index].number;
                 self.checker

@@ -1,6 +1,6 @@
 // REST calls that concern no conversation in particular, by noun. `Parlor` has one of each.
 import type { Rest } from './rest.js';
-import type { ConnectedSession, Content, Found, NodeFigures, User } from './types.js';
+import type { ChannelPage, ConnectedSession, NodeFigures, SearchPage, User, Version } from './types.js';
 
 /** Users of the server. */
 export class Users {
@@ -56,9 +56,9 @@ export class Admin {
   }
 
   /** All that a message has said, oldest first. */
-  async versions(conversationId: string, messageId: string): Promise<{ content: Content; writtenAt: string }[]> {
+  async versions(conversationId: string, messageId: string): Promise<Version[]> {
     const path = `/api/conversations/${conversationId}/messages/${messageId}/versions`;
-    return (await this.rest.get<{ versions: { content: Content; writtenAt: string }[] }>(path)).versions;
+    return (await this.rest.get<{ versions: Version[] }>(path)).versions;
   }
 
   /** Makes or updates a user of the embedding product. */
@@ -67,33 +67,12 @@ export class Admin {
   }
 }
 
-/** A channel that one may join. */
-export interface Channel {
-  id: string;
-  name: string;
-  /** What it is found by. */
-  slug: string;
-  memberCount: number;
-  /** Whether the user is a member. */
-  joined: boolean;
-  hasPassword: boolean;
-  lastMessageAt: string | null;
-  createdAt: string;
-}
-
-/** Channels, and how to ask for more. */
-export interface ChannelPage {
-  channels: Channel[];
-  /** `cursor` of the next page; null on the last one. */
-  nextCursor: string | null;
-}
-
 /** Channels whose slug begins with `query`, by slug. */
 export function channels(rest: Rest, query: string | undefined, options: { limit?: number; cursor?: string }): Promise<ChannelPage> {
   return rest.get('/api/channels', { query, ...options });
 }
 
 /** The user's messages that hold these words, newest first. */
-export function search(rest: Rest, q: string, options: SearchOptions): Promise<{ messages: Found[]; hasMore: boolean }> {
+export function search(rest: Rest, q: string, options: SearchOptions): Promise<SearchPage> {
   return rest.get('/api/search', { q, ...options });
 }

@@ -10,13 +10,15 @@ export { ParlorError, type LocalCode } from './error.js';
 export type { PendingMessage } from './outbox.js';
 export type { OutboxStorage } from './storage.js';
 export type { Presence as PresenceWatcher } from './presence.js';
-export type { Admin, Channel, ChannelPage, SearchOptions, Users } from './api.js';
+export type { Admin, SearchOptions, Users } from './api.js';
 export type { UploadOptions } from './upload.js';
 export type { Unsubscribe } from './emitter.js';
 export type { Readable } from './store.js';
 export type { Typer } from './typing.js';
 export type { GetToken } from './token.js';
 export type {
+  Channel,
+  ChannelPage,
   ConnectedSession,
   Content,
   ConversationView,
@@ -33,9 +35,12 @@ export type {
   Quote,
   Reaction,
   Ready,
+  Receipt,
   Requests,
   Role,
+  SearchPage,
   ServerEvents,
   SystemNote,
   User,
+  Version,
 } from './types.js';

@@ -1,8 +1,8 @@
 // The user's conversations, newest activity first: loaded page by page over REST, kept by events, loaded again after every
 // connect.
-import type { Conversation } from './conversation.js';
 import type { Rest } from './rest.js';
 import type { ConversationSummary } from './snapshot.js';
+import type { ConversationState } from './state.js';
 import { Derived, same, type Readable } from './store.js';
 import type { Unsubscribe } from './emitter.js';
 import type { ConversationView } from './types.js';
@@ -34,8 +34,8 @@ export class ConversationList implements Readable<ConversationListSnapshot> {
 
   constructor(
     private readonly rest: Rest,
-    private readonly known: () => Iterable<Conversation>,
-    private readonly conversation: (id: string) => Conversation,
+    private readonly known: () => Iterable<ConversationState>,
+    private readonly conversation: (id: string) => ConversationState,
   ) {}
 
   private readonly snapshots = new Derived<ConversationListSnapshot>((before) => {

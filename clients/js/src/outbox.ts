@@ -72,6 +72,7 @@ export class Outbox {
   /** Whose outbox this is: what they left behind in another life of this page is taken up. */
   private load(userId: string): void {
     if (this.userId === userId) return;
+    if (this.userId !== undefined) this.entries.clear(); // somebody else's: they stay on their shelf
     this.userId = userId;
     this.shelf = new Shelf<Kept>(this.options.storage, this.options.storageKey(userId));
     // What was written before it was known whose it is.

@@ -1,8 +1,9 @@
 // The client: one for a user and a server. Puts the parts together and hands each event to the conversation that it is about.
-import { Admin, channels, search, Users, type Channel, type ChannelPage, type SearchOptions } from './api.js';
+import { Admin, channels, search, Users, type SearchOptions } from './api.js';
 import { DURABLE, read } from './change.js';
 import { Connection, type ConnectionEvents, type ConnectionState, type WebSocketConstructor } from './connection.js';
 import { Conversation } from './conversation.js';
+import { ConversationState } from './state.js';
 import type { Context } from './context.js';
 import type { Unsubscribe } from './emitter.js';
 import { ConversationList } from './list.js';
@@ -13,7 +14,7 @@ import type { OutboxStorage } from './storage.js';
 import { Value, type Readable } from './store.js';
 import { Syncer } from './syncer.js';
 import { Tokens, type GetToken } from './token.js';
-import type { ConversationView, Found, Kind, Ready, Requests, User } from './types.js';
+import type { Channel, ChannelPage, ConversationView, Kind, Ready, Requests, SearchPage, User } from './types.js';
 import { upload, type UploadOptions } from './upload.js';
 import { httpUrl, socketUrl } from './url.js';
 
@@ -62,6 +63,7 @@ export class Parlor {
   private readonly syncer: Syncer;
   private readonly outbox: Outbox;
   private readonly context: Context;
+  private readonly states = new Map<string, ConversationState>();
   private readonly known = new Map<string, Conversation>();
   /** The history that cursors belong to. */
   private epoch: string | undefined;
@@ -87,12 +89,12 @@ export class Parlor {
       random,
       storage: options.storage,
       storageKey: (userId) => `parlor ${base} ${userId} `,
-      onChange: (id) => this.conversation(id).outboxChanged(),
+      onChange: (id) => this.stateOf(id).outboxChanged(),
     });
     this.conversations = new ConversationList(
       this.rest,
-      () => this.known.values(),
-      (id) => this.conversation(id),
+      () => this.states.values(),
+      (id) => this.stateOf(id),
     );
     this.context = {
       connection,
@@ -163,7 +165,7 @@ export class Parlor {
   conversation(id: string): Conversation {
     const known = this.known.get(id);
     if (known) return known;
-    const made = new Conversation(id, this.context);
+    const made = new Conversation(this.stateOf(id), this.context);
     this.known.set(id, made);
     return made;
   }
@@ -173,7 +175,7 @@ export class Parlor {
     const body = { otherUserId: userId };
     const { conversationId } = await this.rest.post<{ conversationId: string }>('/api/conversations/find-or-create', body);
     const conversation = this.conversation(conversationId);
-    if (!conversation.hasView) await conversation.refresh();
+    if (!conversation.getSnapshot().view) await conversation.refresh();
     return conversation;
   }
 
@@ -208,7 +210,7 @@ export class Parlor {
   }
 
   /** The user's messages that hold these words, newest first. */
-  search(words: string, options: SearchOptions = {}): Promise<{ messages: Found[]; hasMore: boolean }> {
+  search(words: string, options: SearchOptions = {}): Promise<SearchPage> {
     return search(this.rest, words, options);
   }
 
@@ -223,9 +225,16 @@ export class Parlor {
   }
 
   private meet(view: ConversationView): Conversation {
-    const conversation = this.conversation(view.id);
-    conversation.learn(view);
-    return conversation;
+    this.stateOf(view.id).learn(view);
+    return this.conversation(view.id);
+  }
+
+  private stateOf(id: string): ConversationState {
+    const known = this.states.get(id);
+    if (known) return known;
+    const made = new ConversationState(id, this.context);
+    this.states.set(id, made);
+    return made;
   }
 
   // ---- events ----
@@ -236,7 +245,7 @@ export class Parlor {
     const sameHistory = this.epoch === ready.epoch && !stranger;
     this.epoch = ready.epoch;
     this.user.set(ready.user);
-    for (const conversation of this.known.values()) conversation.connected(sameHistory);
+    for (const conversation of this.states.values()) conversation.connected(sameHistory);
     this.outbox.begin(ready.user.id);
     this.conversations.reload();
     this.presence.begin();
@@ -247,7 +256,7 @@ export class Parlor {
     const { events } = this.connection;
     events.on('ready', (ready) => this.begin(ready));
     events.on('lost', () => {
-      for (const conversation of this.known.values()) conversation.disconnected();
+      for (const conversation of this.states.values()) conversation.disconnected();
     });
     for (const name of DURABLE) {
       events.on(name, (data) => {
@@ -255,27 +264,27 @@ export class Parlor {
         this.about(conversationId)?.change(change);
       });
     }
-    events.on('messages_expired', ({ conversationId, expiredSeq }) => this.known.get(conversationId)?.expire(expiredSeq));
-    events.on('message_read', (read) => this.known.get(read.conversationId)?.read(read));
-    events.on('user_typing', (typer) => this.known.get(typer.conversationId)?.typed(typer, true));
-    events.on('user_stopped_typing', (typer) => this.known.get(typer.conversationId)?.typed(typer, false));
-    events.on('user_joined', ({ conversationId, user }) => this.known.get(conversationId)?.viewed(user, true));
-    events.on('user_left', ({ conversationId, user }) => this.known.get(conversationId)?.viewed(user, false));
-    events.on('member_added', ({ conversationId, user }) => this.known.get(conversationId)?.memberChanged(user, true));
-    events.on('member_removed', ({ conversationId, user }) => this.known.get(conversationId)?.memberChanged(user, false));
+    events.on('messages_expired', ({ conversationId, expiredSeq }) => this.states.get(conversationId)?.expire(expiredSeq));
+    events.on('message_read', (read) => this.states.get(read.conversationId)?.read(read));
+    events.on('user_typing', (typer) => this.states.get(typer.conversationId)?.typed(typer, true));
+    events.on('user_stopped_typing', (typer) => this.states.get(typer.conversationId)?.typed(typer, false));
+    events.on('user_joined', ({ conversationId, user }) => this.states.get(conversationId)?.viewed(user, true));
+    events.on('user_left', ({ conversationId, user }) => this.states.get(conversationId)?.viewed(user, false));
+    events.on('member_added', ({ conversationId, user }) => this.states.get(conversationId)?.memberChanged(user, true));
+    events.on('member_removed', ({ conversationId, user }) => this.states.get(conversationId)?.memberChanged(user, false));
     events.on('user_online', ({ userId }) => this.online(userId, true));
     events.on('user_offline', ({ userId }) => this.online(userId, false));
     events.on('conversation_created', ({ conversation }) => void this.meet(conversation));
-    events.on('conversation_updated', ({ conversation }) => this.known.get(conversation.id)?.overlay(conversation));
-    events.on('conversation_removed', ({ conversationId, reason }) => this.known.get(conversationId)?.end(reason));
+    events.on('conversation_updated', ({ conversation }) => this.states.get(conversation.id)?.overlay(conversation));
+    events.on('conversation_removed', ({ conversationId, reason }) => this.states.get(conversationId)?.end(reason));
   }
 
   private online(userId: string, online: boolean): void {
-    for (const conversation of this.known.values()) conversation.online(userId, online);
+    for (const conversation of this.states.values()) conversation.online(userId, online);
   }
 
   /** One that nobody asked about comes into being when a list is kept that it belongs to. */
-  private about(conversationId: string): Conversation | undefined {
-    return this.conversations.wanted ? this.conversation(conversationId) : this.known.get(conversationId);
+  private about(conversationId: string): ConversationState | undefined {
+    return this.conversations.wanted ? this.stateOf(conversationId) : this.states.get(conversationId);
   }
 }

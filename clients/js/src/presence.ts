@@ -33,8 +33,8 @@ export class Presence {
   watch(userIds: readonly string[], listener: () => void = () => undefined): Unsubscribe {
     const ids = [...new Set(userIds)];
     for (const id of ids) {
+      if (!this.watched.has(id)) this.fresh.add(id);
       this.watched.set(id, (this.watched.get(id) ?? 0) + 1);
-      if (!this.known.has(id)) this.fresh.add(id);
     }
     queueMicrotask(() => this.ask());
     const stop = this.changes.subscribe(listener);

@@ -1,10 +1,8 @@
 // The words of the protocol, as types: what the server describes (`generated/`), under names that one would type.
-import type { AheadEvents, AheadReadState, AheadReady, AheadRequests } from './ahead.js';
-import type { Requests as GeneratedRequests, ServerEvents as GeneratedEvents } from './generated/asyncapi.js';
+import type { Requests, ServerEvents } from './generated/asyncapi.js';
 import type { components } from './generated/openapi.js';
 
 type Schemas = components['schemas'];
-type With<Generated, Ahead> = Generated & Omit<Ahead, keyof Generated>;
 
 export type User = Schemas['User'];
 export type Message = Schemas['Message'];
@@ -21,21 +19,18 @@ export type ErrorCode = Schemas['ErrorCode'];
 export type ConnectedSession = Schemas['ConnectedSession'];
 export type NodeFigures = Schemas['NodeFigures'];
 export type Login = Schemas['LoggedIn'];
-export type ReadState = Schemas['ReadState'] & AheadReadState;
+export type ReadState = Schemas['ReadState'];
+export type HistoryPage = Schemas['HistoryPage'];
+export type Receipt = Schemas['Receipt'];
+export type Version = Schemas['Version'];
+export type Channel = Schemas['ChannelView'];
+export type ChannelPage = Schemas['ChannelList'];
+export type Found = Schemas['FoundMessage'];
+export type SearchPage = Schemas['SearchPage'];
 
-/** Every event of the server and its data. */
-export type ServerEvents = With<GeneratedEvents, AheadEvents>;
-/** Every request of a client: its data, and its answer's. */
-export type Requests = With<GeneratedRequests, AheadRequests>;
-export type Ready = ServerEvents['ready'] & AheadReady;
+export type { Requests, ServerEvents };
+export type Ready = ServerEvents['ready'];
 
-/** A page of history. */
-export interface HistoryPage {
-  /** Oldest first. */
-  messages: Message[];
-  hasMore: boolean;
-  hasMoreAfter: boolean;
-}
 
 /** What catching up brings of one conversation. */
 export interface SyncPage {
@@ -47,8 +42,6 @@ export interface SyncPage {
   expiredSeq?: number;
 }
 
-/** A message that was found, with its content in pieces: plain text, those that match marked. */
-export type Found = Message & { highlights: { text: string; match: boolean }[] };
 
 /** The content of a drawing. */
 export interface Drawing {

@@ -33,7 +33,8 @@ CREATE TABLE reactions (
     PRIMARY KEY (message_position, emoji, user_key)
 ) WITHOUT ROWID;
 
--- Each step of a member's read cursor: when they had read up to seq. members.last_read_seq is the last of them.
+-- Each step of a member's read cursor: when they had read up to seq. members.last_read_seq is the last of them. `at` is 0
+-- where a cursor began that did not begin at 0: up to there they were no member, and have read nothing.
 CREATE TABLE read_marks (
     conversation_key BIGINT NOT NULL,
     user_key BIGINT NOT NULL,
@@ -41,6 +42,9 @@ CREATE TABLE read_marks (
     at BIGINT NOT NULL,
     PRIMARY KEY (conversation_key, user_key, seq)
 ) WITHOUT ROWID;
+-- Of the steps until now only the last one is known.
+INSERT INTO read_marks (conversation_key, user_key, seq, at)
+    SELECT conversation_key, user_key, last_read_seq, coalesce(last_read_at, 0) FROM members WHERE last_read_seq > 0;
 
 -- When this member last sent a message; kept only where slow mode is on.
 ALTER TABLE members ADD COLUMN last_sent_at BIGINT;

@@ -9,10 +9,10 @@ use utoipa::ToSchema;
 use super::{Caller, MemberView, list_members, require_member};
 use crate::{
     actors::{Node, relay::Grant},
-    db::{ListCursor, NewGroup},
+    db::{ListCursor, NewConversation},
     domain::{
-        Conversation, ConversationId, ConversationName, Invalid, Role, Seq, User, UserId,
-        conversation::ConversationView, limits,
+        Conversation, ConversationId, ConversationName, Invalid, InviteCode, Kind, PasswordHash, Role, Seq, Slug, User,
+        UserId, conversation::ConversationView, limits,
     },
     protocol::{ApiError, ErrorCode, Event, envelope},
 };
@@ -75,13 +75,19 @@ pub async fn find_or_create_direct(
     })
 }
 
-/// What a new group should be.
+/// What a new group, channel or room should be like.
 #[derive(Debug, Clone)]
-pub struct GroupRequest {
+pub struct CreateRequest {
+    /// What it is; not direct.
+    pub kind: Kind,
     /// What it is called.
     pub name: ConversationName,
+    /// What it is found by: a channel, and nothing else.
+    pub slug: Option<Slug>,
     /// Who else belongs to it.
     pub members: Vec<UserId>,
+    /// What the password of whoever joins by themselves is checked against.
+    pub password_hash: Option<PasswordHash>,
     /// Most members.
     pub max_members: Option<u32>,
     /// How long messages are kept.
@@ -90,19 +96,25 @@ pub struct GroupRequest {
     pub slow_mode_seconds: Option<u32>,
 }
 
-/// Makes a group whose owner the caller is.
+/// Makes a group, channel or room whose owner the caller is. A room has an invite code from the start.
 ///
 /// # Errors
-/// `NOT_FOUND` when one of the members is nobody, `ROOM_FULL` when they are more than `maxMembers`.
-pub async fn create_group(
+/// `NOT_FOUND` when one of the members is nobody, `ROOM_FULL` when they are more than `maxMembers`, `CONFLICT` for the name
+/// of another channel, `LIMIT_REACHED` when one of them, or the caller, is in as many rooms as they may be.
+pub async fn create_conversation(
     node: &Arc<Node>,
     caller: &Caller,
-    request: GroupRequest,
+    request: CreateRequest,
 ) -> Result<ConversationView, ApiError> {
-    let members = group_members(node, caller, &request).await?;
-    let group = NewGroup {
+    let members = first_members(node, caller, &request).await?;
+    let code = || InviteCode::generate(node.entropy.bytes());
+    let new = NewConversation {
         id: ConversationId::generate(node.clock.now(), node.entropy.bytes10()),
+        kind: request.kind,
         name: request.name.as_str().to_owned(),
+        slug: request.slug,
+        invite_code: (request.kind == Kind::Room).then(code),
+        password_hash: request.password_hash,
         owner: caller.user.key,
         members: members.iter().map(|user| user.key).collect(),
         max_members: request.max_members,
@@ -110,7 +122,7 @@ pub async fn create_group(
         slow_mode_seconds: request.slow_mode_seconds,
         at: node.clock.now(),
     };
-    let conversation = node.store.create_group(group).await?;
+    let conversation = node.store.create_conversation(new).await??;
     let count = members.len() as u32 + 1;
     grant(
         node,
@@ -124,13 +136,13 @@ pub async fn create_group(
     Ok(fresh_view(&conversation, count, Role::Owner, None))
 }
 
-async fn group_members(node: &Node, caller: &Caller, request: &GroupRequest) -> Result<Vec<Arc<User>>, ApiError> {
+async fn first_members(node: &Node, caller: &Caller, request: &CreateRequest) -> Result<Vec<Arc<User>>, ApiError> {
     let wanted: HashSet<&UserId> = request.members.iter().filter(|id| **id != caller.user.id).collect();
     let most = request.max_members.map_or(limits::GROUP_MEMBERS, |max| max as usize);
     if wanted.len() + 1 > most {
         return Err(ApiError::new(
             ErrorCode::RoomFull,
-            format!("the group may have {most} members at the most"),
+            format!("the conversation may have {most} members at the most"),
         ));
     }
     let ids: Vec<UserId> = wanted.into_iter().cloned().collect();
@@ -163,6 +175,7 @@ fn fresh_view(conversation: &Conversation, count: u32, role: Role, other: Option
     }
 }
 
+/// Tells the sessions of these users, and the webhooks, of a conversation that was just made.
 fn grant(
     node: &Node,
     conversation: &Conversation,
@@ -171,6 +184,7 @@ fn grant(
     role: Role,
     other: Option<&Arc<User>>,
 ) {
+    node.webhooks.changed([conversation.key]);
     let view = fresh_view(conversation, count, role, other);
     let frame = envelope::event(&Event::ConversationCreated { conversation: &view });
     let users = users.iter().map(|user| user.key).collect();

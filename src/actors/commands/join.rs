@@ -28,6 +28,8 @@ pub struct Joined {
     pub messages: Vec<Message>,
     /// The cursor after these messages.
     pub seq: Seq,
+    /// Up to where retention has removed everything: forget what you have of that.
+    pub expired_seq: Seq,
     /// Whether there are older ones (or, with `after`, further changes).
     pub has_more: bool,
     /// With `after`: whether too much was missed; `messages` are the newest 50 then.
@@ -71,17 +73,13 @@ pub async fn join_conversation(
         .conversation_view(id, caller.user.key)
         .await?
         .ok_or_else(ApiError::not_member)?;
-    let older = page.messages.first().is_some_and(|first| first.seq.0 > 1);
     Ok(Joined {
         conversation: view,
         members,
-        has_more: if after.is_none() {
-            older && page.messages.len() >= limits::PAGE_DEFAULT
-        } else {
-            page.has_more
-        },
+        has_more: if after.is_none() { page.older } else { page.has_more },
         messages: page.messages,
         seq: page.seq,
+        expired_seq: page.expired,
         reset: after.is_some() && page.reset,
     })
 }

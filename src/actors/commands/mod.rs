@@ -2,29 +2,21 @@
 //! sessions and by `http`. What enters a conversation goes to its room; what is only read comes from the store.
 
 mod conversations;
+mod entry;
 mod join;
 mod members;
 mod messages;
 mod presence;
+mod search;
 mod settings;
 mod sync;
+mod uploads;
 mod users;
 
 use std::{sync::Arc, time::Duration};
 
 use actix::{Addr, dev::SendError};
 use tokio::time::Instant;
-
-pub use conversations::{
-    FoundOrCreated, GroupRequest, conversation_details, create_group, find_or_create_direct, list_conversations,
-};
-pub use join::{Joined, Left, MemberView, join_conversation, leave_conversation, list_members};
-pub use members::{add_member, leave_for_good, remove_member, set_role};
-pub use messages::{HistoryRequest, ReadState, Sent, delete_message, history, mark_read, send_message};
-pub use presence::{PresenceList, PresenceView, get_presence};
-pub use settings::{delete_conversation, update_conversation};
-pub use sync::{Synced, sync};
-pub use users::{ProductUser, put_user};
 
 use super::{
     Node,
@@ -37,6 +29,23 @@ use crate::{
     protocol::ApiError,
 };
 
+pub use conversations::{
+    CreateRequest, FoundOrCreated, conversation_details, create_conversation, find_or_create_direct, list_conversations,
+};
+pub use entry::{join_by_code, join_by_id, list_channels, new_invite_code, take_invite_code};
+pub use join::{Joined, Left, MemberView, join_conversation, leave_conversation, list_members};
+pub use members::{add_member, leave_for_good, remove_member, set_role};
+pub use messages::{
+    HistoryRequest, ReadState, Sent, announce, delete_message, edit_message, history, mark_read, react, receipts,
+    send_message, versions,
+};
+pub use presence::{PresenceList, PresenceView, get_presence};
+pub use search::{SearchRequest, search};
+pub use settings::{delete_conversation, password_hash, update_conversation};
+pub use sync::{Synced, sync};
+pub use uploads::{begin_upload, upload_image};
+pub use users::{ProductUser, put_user};
+
 /// Who asks.
 #[derive(Debug, Clone)]
 pub struct Caller {
@@ -48,10 +57,17 @@ pub struct Caller {
     pub session: Option<SessionRef>,
 }
 
+/// How long a command may take, so that the contract's promise of an answer holds.
+pub const ANSWERED_WITHIN: Duration = Duration::from_millis(limits::ANSWER_WITHIN_MS);
+
 /// Runs a command within the time that the contract promises an answer in.
 pub async fn in_time<T>(command: impl Future<Output = Result<T, ApiError>>) -> Result<T, ApiError> {
-    let within = Duration::from_millis(limits::ANSWER_WITHIN_MS);
-    tokio::time::timeout(within, command)
+    within(ANSWERED_WITHIN, command).await
+}
+
+/// Runs a command that may take so long.
+pub async fn within<T>(time: Duration, command: impl Future<Output = Result<T, ApiError>>) -> Result<T, ApiError> {
+    tokio::time::timeout(time, command)
         .await
         .unwrap_or_else(|_| Err(ApiError::unavailable()))
 }
@@ -85,6 +101,11 @@ pub fn offer(room: &Addr<Room>, submit: Submit) {
 /// Asks a room for a change and waits until it is committed (or refused).
 async fn ask(node: &Arc<Node>, caller: &Caller, id: ConversationId, request: Request) -> Result<Answer, ApiError> {
     require_member(node, caller, id).await?;
+    submit(node, caller, id, request).await
+}
+
+/// The same for whoever need not be a member.
+async fn submit(node: &Arc<Node>, caller: &Caller, id: ConversationId, request: Request) -> Result<Answer, ApiError> {
     let (reply, answer) = Reply::to_caller();
     offer(
         &node.rooms.open(node, id),

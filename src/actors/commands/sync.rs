@@ -9,13 +9,16 @@ use utoipa::ToSchema;
 use super::{Caller, require_member};
 use crate::{
     actors::Node,
-    domain::{ConversationId, Message, Seq},
+    domain::{ConversationId, Message, Seq, limits},
     protocol::{ApiError, ErrorCode, command::Cursor},
 };
 
 /// Messages in one answer, over all conversations. Conversations beyond it are answered with `hasMore` and their own
 /// cursor: the client asks again for those.
 const MESSAGES_AN_ANSWER: usize = 2000;
+/// Bytes of content beyond which the conversations behind are answered so, too. With the last page, an answer has up to twice
+/// as many.
+const BYTES_AN_ANSWER: usize = limits::PAGE_BYTES;
 
 /// The answer to `sync`.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -38,6 +41,8 @@ pub enum SyncedConversation {
         messages: Vec<Message>,
         /// The cursor after this page.
         seq: Seq,
+        /// Up to where retention has removed everything: to be forgotten.
+        expired_seq: Seq,
         /// Whether there is more.
         has_more: bool,
         /// Whether the client must forget what it has.
@@ -71,11 +76,13 @@ impl Synced {
 /// What changed after each cursor.
 pub async fn sync(node: &Arc<Node>, caller: &Caller, cursors: Vec<Cursor>, limit: usize) -> Result<Synced, ApiError> {
     let mut conversations = Vec::with_capacity(cursors.len());
-    let mut left = MESSAGES_AN_ANSWER;
+    let (mut left, mut bytes) = (MESSAGES_AN_ANSWER, 0);
     for cursor in cursors {
-        let part = page(node, caller, cursor, limit.min(left)).await?;
+        let room = if bytes < BYTES_AN_ANSWER { left } else { 0 };
+        let part = page(node, caller, cursor, limit.min(room)).await?;
         if let SyncedConversation::Page { messages, .. } = &part {
             left = left.saturating_sub(messages.len());
+            bytes += messages.iter().map(Message::content_bytes).sum::<usize>();
         }
         conversations.push(part);
     }
@@ -97,6 +104,8 @@ async fn page(node: &Node, caller: &Caller, cursor: Cursor, limit: usize) -> Res
             conversation_id,
             messages: Vec::new(),
             seq,
+            // The page that follows says it.
+            expired_seq: Seq(0),
             has_more: true,
             reset: false,
         });
@@ -106,6 +115,7 @@ async fn page(node: &Node, caller: &Caller, cursor: Cursor, limit: usize) -> Res
         conversation_id,
         messages: page.messages,
         seq: page.seq,
+        expired_seq: page.expired,
         has_more: page.has_more,
         reset: page.reset,
     })

@@ -432,7 +432,7 @@ fn describe(entry: &Entry) -> ConnectedSession {
     ConnectedSession {
         session_id: entry.id,
         user_id: entry.user.borrow().id.clone(),
-        transport: "websocket",
+        transport: entry.carriage.transport().as_str(),
         opened_at: entry.opened_at,
         expires_at: entry.expires_at.get(),
         conversations: entry.subscriptions.borrow().len(),

@@ -15,7 +15,10 @@ use tokio::time::Instant;
 
 use super::Relays;
 use crate::{
-    actors::outbox::{Flushed, Outbox},
+    actors::{
+        outbox::{Flushed, Outbox},
+        session::Carriage,
+    },
     domain::{ConversationId, Seq, SessionId, Timestamp, User, UserKey},
     protocol::CloseCode,
 };
@@ -60,6 +63,8 @@ pub struct Entry {
     /// Conversations whose rooms may count it as a viewer: from the moment it asks to be one until it is gone, since it may be
     /// gone before the answer.
     pub viewing: RefCell<IndexSet<ConversationId>>,
+    /// What it speaks, and over what.
+    pub carriage: Rc<Carriage>,
     /// Wakes the session's I/O when its outbox is blocked, closing, or its reading may go on.
     pub waker: RefCell<Option<Waker>>,
 }
@@ -282,6 +287,13 @@ impl Local {
                 subscribers.delivered.get_or_insert(seq);
             }
         }
+    }
+
+    /// Where the conversations that a session hears stand: what comes behind these positions will be delivered.
+    pub fn standing(&self, entry: &Entry) -> Vec<(ConversationId, Seq)> {
+        let conversations = self.conversations.borrow();
+        let position = |id: &ConversationId| Some((*id, conversations.get(id)?.delivered?));
+        entry.subscriptions.borrow().iter().filter_map(position).collect()
     }
 
     /// Forgets a session.

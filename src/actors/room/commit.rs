@@ -15,7 +15,7 @@ use crate::{
         reply::{Answer, Settled},
     },
     db::{Appended, ConversationAppend, LogError, NewMessage, Op, Outcome, Refusal},
-    domain::{ConversationId, Message, MessageId, Seq, Timestamp, UserId, UserKey},
+    domain::{ConversationId, Message, MessageId, Reaction, Seq, Timestamp, UserId, UserKey, message::Quote},
     protocol::{ApiError, Event, envelope},
 };
 
@@ -105,6 +105,9 @@ impl Room {
             // once for each of those who wait in line.
             self.refuse_deferred(&ApiError::unavailable());
         }
+        if committing.iter().any(|pending| matches!(pending.op, Op::Expire { .. })) {
+            self.expiring = None;
+        }
         for reply in committing.into_iter().filter_map(|pending| pending.reply) {
             reply.refuse(ApiError::unavailable());
         }
@@ -136,9 +139,9 @@ impl Room {
                 };
                 reply.map(|reply| reply.settle(|id| envelope::answer(id, Ok(&answer())), answer))
             }
-            Ok(Outcome::Sent { id, seq }) => {
+            Ok(Outcome::Sent { id, seq, quote }) => {
                 let Op::Send(new) = &op else { return };
-                let message = self.sent(new, id, seq, in_order, broadcast);
+                let message = self.sent(new, id, seq, quote, in_order, broadcast);
                 let writer = &self.writer;
                 reply.map(|reply| {
                     reply.settle(
@@ -149,6 +152,25 @@ impl Room {
                         },
                     )
                 })
+            }
+            Ok(Outcome::Edited { message, changed }) => {
+                if changed && in_order {
+                    self.edited(&message, broadcast);
+                }
+                let answer = || Answer::Edited {
+                    message: message.clone(),
+                };
+                reply.map(|reply| reply.settle(|id| envelope::answer(id, Ok(&answer())), answer))
+            }
+            Ok(Outcome::Reacted { seq, reactions }) => {
+                let Op::React { message, .. } = op else { return };
+                if let Some(seq) = seq.filter(|_| in_order) {
+                    self.reacted(message, seq, &reactions, broadcast);
+                }
+                let answer = || Answer::Reacted {
+                    reactions: reactions.clone(),
+                };
+                reply.map(|reply| reply.settle(|id| envelope::answer(id, Ok(&answer())), answer))
             }
             Ok(Outcome::Deleted { seq, at, by, already }) => {
                 let Op::Delete { message, .. } = op else { return };
@@ -165,6 +187,7 @@ impl Room {
                 last_read_seq,
                 moved,
                 unread_count,
+                mention_count,
             }) => {
                 if moved && let Op::MarkRead { user, at, .. } = op {
                     broadcast.tells.extend(self.read(user, last_read_seq, at, asked_by));
@@ -172,8 +195,13 @@ impl Room {
                 let answer = || Answer::Read {
                     last_read_seq,
                     unread_count,
+                    mention_count,
                 };
                 reply.map(|reply| reply.settle(|id| envelope::answer(id, Ok(&answer())), answer))
+            }
+            Ok(Outcome::Expired { upto, more }) => {
+                broadcast.tells.extend(self.expired(upto, more));
+                return;
             }
             Ok(Outcome::Membership { id, seq }) => {
                 // What was said before goes out to those who were members before.
@@ -191,6 +219,7 @@ impl Room {
         new: &NewMessage,
         id: MessageId,
         seq: Seq,
+        quote: Option<Box<Quote>>,
         in_order: bool,
         broadcast: &mut Broadcast,
     ) -> Message {
@@ -204,8 +233,8 @@ impl Room {
             sender: new.sender.clone(),
             client_id: new.draft.client_id.clone(),
             reply_to_id: new.draft.reply_to,
-            reply_to: None,
-            mentions: Vec::new(),
+            reply_to: quote,
+            mentions: new.mentions.iter().map(|user| user.id.clone()).collect(),
             reactions: Vec::new(),
             created_at: new.at,
             edited_at: None,
@@ -218,6 +247,25 @@ impl Room {
             broadcast.extend(seq);
         }
         message
+    }
+
+    fn edited(&mut self, message: &Message, broadcast: &mut Broadcast) {
+        self.writer.event(&Event::MessageEdited {
+            conversation_id: self.id,
+            seq: message.change_seq,
+            message,
+        });
+        broadcast.extend(message.change_seq);
+    }
+
+    fn reacted(&mut self, message: MessageId, seq: Seq, reactions: &[Reaction], broadcast: &mut Broadcast) {
+        self.writer.event(&Event::ReactionUpdated {
+            conversation_id: self.id,
+            seq,
+            message_id: message,
+            reactions,
+        });
+        broadcast.extend(seq);
     }
 
     fn deleted(&mut self, message: MessageId, seq: Seq, at: Timestamp, by: &UserId, broadcast: &mut Broadcast) {

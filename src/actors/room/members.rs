@@ -84,7 +84,12 @@ impl Room {
                 (self.system_message(&actor, note, id, seq, at), reply)
             }
             Op::End { .. } => return answer_behind(self.dissolve(ctx), reply),
-            Op::Send(_) | Op::Delete { .. } | Op::MarkRead { .. } => return,
+            Op::Send(_)
+            | Op::Edit { .. }
+            | Op::React { .. }
+            | Op::Delete { .. }
+            | Op::MarkRead { .. }
+            | Op::Expire { .. } => return,
         };
         self.announce(&note, in_order, broadcast);
         if let Some(reply) = reply {

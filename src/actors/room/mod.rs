@@ -4,9 +4,12 @@
 //! its mailbox on the store after the start.
 
 mod commit;
+mod entry;
 mod members;
 mod presence;
 mod recover;
+mod retention;
+mod seats;
 mod settings;
 mod stats;
 mod submit;
@@ -16,21 +19,23 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 use actix::{
     Actor, ActorContext, Addr, ArbiterHandle, AsyncContext, Context, Handler, Message, WrapFuture, fut::ActorFutureExt,
 };
-use indexmap::IndexMap;
 use rand::rngs::StdRng;
-use tokio::time::Instant;
+use tokio::{sync::oneshot, time::Instant};
 
-pub use presence::{Typing, Unview, View};
-pub use stats::{RoomFigures, RoomStats};
-pub use submit::{Request, Submit};
-
-use self::{presence::Viewers, recover::Doubt, stats::Recent};
+use self::{presence::Viewers, recover::Doubt, seats::Seats, stats::Recent};
 use super::{Node, relay::Attach, reply::Reply};
 use crate::{
     db::{Op, RoomState, StoreError},
-    domain::{Conversation, ConversationId, Member, Role, Seq, User, UserKey, limits},
+    domain::{Conversation, ConversationId, Role, Seq, User, UserKey, limits},
     protocol::{ApiError, envelope::BatchWriter},
 };
+
+pub use presence::{Typing, Unview, View};
+pub use retention::Expire;
+pub use stats::{RoomFigures, RoomStats};
+pub use submit::{Request, Submit};
+
+pub(super) use self::recover::write_change;
 
 /// Requests that may wait in front of a room; one more is refused with `RATE_LIMITED`.
 const MAILBOX: usize = 1 << 13;
@@ -60,10 +65,11 @@ struct Seat {
 /// What the room knows of its conversation. The room is the only writer of it on this node.
 struct Loaded {
     conversation: Conversation,
-    /// Longest-standing first.
-    seats: IndexMap<UserKey, Seat>,
+    seats: Seats,
     /// The position up to which everything was broadcast.
     head: Seq,
+    /// Up to where the members were told that retention has removed everything.
+    expired: Seq,
 }
 
 enum State {
@@ -90,6 +96,8 @@ pub struct Room {
     /// do what depends on it. The same while the room is in doubt: who is a member is what it doubts.
     deferred: Option<VecDeque<Submit>>,
     doubt: Doubt,
+    /// The janitor waits for a removal of what is past its time: there is one under way at the most.
+    expiring: Option<oneshot::Sender<bool>>,
     viewers: Viewers,
     recent: Recent,
     writer: BatchWriter,
@@ -117,6 +125,7 @@ impl Room {
             flushing: false,
             deferred: None,
             doubt: Doubt::None,
+            expiring: None,
             viewers: Viewers::default(),
             recent: Recent::default(),
             writer: BatchWriter::default(),
@@ -170,6 +179,7 @@ impl Room {
             reply.refuse(why.clone());
         }
         self.refuse_deferred(&why);
+        self.expiring = None;
         self.state = State::Ended(why);
         self.retire(ctx);
     }
@@ -231,8 +241,9 @@ impl Loaded {
     fn new(state: RoomState) -> Self {
         Self {
             conversation: state.conversation,
-            seats: seats(state.members),
+            seats: Seats::of(state.members),
             head: state.head,
+            expired: state.expired,
         }
     }
 }
@@ -244,21 +255,6 @@ fn attach(state: &RoomState) -> Attach {
         conversation: state.conversation.id,
         members: Arc::new(members),
     }
-}
-
-fn seats(members: Vec<Member>) -> IndexMap<UserKey, Seat> {
-    members
-        .into_iter()
-        .map(|member| {
-            (
-                member.user.key,
-                Seat {
-                    user: member.user,
-                    role: member.role,
-                },
-            )
-        })
-        .collect()
 }
 
 impl Actor for Room {

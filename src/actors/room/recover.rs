@@ -6,12 +6,16 @@ use std::sync::Arc;
 use actix::{AsyncContext, Context, WrapFuture, fut::ActorFutureExt};
 use indexmap::{IndexMap, IndexSet};
 
-use super::{Room, State, TICK, attach, commit::again, seats, settings::answer_behind};
+use super::{Room, State, TICK, attach, commit::again, seats::Seats, settings::answer_behind};
 use crate::{
     actors::relay::{Attached, Grant},
     db::{Change, ConversationAppend, RoomState},
-    domain::{Conversation, MessageType, Seq, UserKey},
-    protocol::{Event, envelope, event::RemovalReason},
+    domain::{Conversation, ConversationId, MessageType, Seq, UserKey},
+    protocol::{
+        Event,
+        envelope::{self, BatchWriter},
+        event::RemovalReason,
+    },
 };
 
 /// Changes read at once.
@@ -85,7 +89,16 @@ impl Room {
             Ok(Some(found)) => {
                 let full = found.changes.len() == PAGE;
                 let noted = found.changes.iter().any(is_note);
+                let expired = found.state.expired;
                 let changed = self.renew(found.state, found.attached, ctx);
+                // A panic forgets what was told. Before what changed: positions that are gone leave no gap then.
+                let told = self.expired(expired, true).or_else(|| {
+                    let unsure = self.after_panic && expired > Seq(0);
+                    unsure.then(|| self.gone_up_to(expired))
+                });
+                if let Some(tell) = told {
+                    self.tell(tell);
+                }
                 self.tell_again(found.changes);
                 // A panic forgets what the settings were: any system message told again may be about them.
                 if let Some(tell) = self.updated().filter(|_| noted || changed) {
@@ -113,19 +126,7 @@ impl Room {
 
     fn tell_again(&mut self, changes: Vec<Change>) {
         for change in changes {
-            match &change {
-                Change::Sent(message) => {
-                    self.writer.message(message);
-                    self.writer.new_message();
-                }
-                Change::Deleted { seq, message, at, by } => self.writer.event(&Event::MessageDeleted {
-                    conversation_id: self.id,
-                    seq: *seq,
-                    message_id: *message,
-                    deleted_at: *at,
-                    deleted_by: by,
-                }),
-            }
+            write_change(&mut self.writer, self.id, &change);
             let events = self.writer.take();
             for relay in self.node.relays.listening(self.id) {
                 self.node
@@ -147,7 +148,7 @@ impl Room {
         };
         let changed = loaded.conversation != state.conversation;
         loaded.conversation = state.conversation;
-        loaded.seats = seats(state.members);
+        loaded.seats = Seats::of(state.members);
         // Somebody with sessions on two workers is named by both.
         let (mut strangers, mut missing) = (IndexMap::new(), IndexSet::new());
         for one in attached {
@@ -188,6 +189,39 @@ impl Room {
                 }
             }
         }));
+    }
+}
+
+/// Writes a change as the event that tells it. Also for a client that comes back and missed it (`session::arrival`).
+pub(in crate::actors) fn write_change(writer: &mut BatchWriter, id: ConversationId, change: &Change) {
+    match change {
+        Change::Sent(message) => {
+            writer.message(message);
+            writer.new_message();
+        }
+        Change::Deleted { seq, message, at, by } => writer.event(&Event::MessageDeleted {
+            conversation_id: id,
+            seq: *seq,
+            message_id: *message,
+            deleted_at: *at,
+            deleted_by: by,
+        }),
+        Change::Edited { seq, message } => writer.event(&Event::MessageEdited {
+            conversation_id: id,
+            seq: *seq,
+            message,
+        }),
+        Change::Reacted {
+            seq,
+            message,
+            reactions,
+            ..
+        } => writer.event(&Event::ReactionUpdated {
+            conversation_id: id,
+            seq: *seq,
+            message_id: *message,
+            reactions,
+        }),
     }
 }
 

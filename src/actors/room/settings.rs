@@ -13,8 +13,8 @@ use crate::{
     },
     db::Op,
     domain::{
-        Content, Role, Settings, Timestamp, User, UserKey, conversation::SharedView, message::SystemNote,
-        permission::Action,
+        Content, Invalid, Kind, Role, Settings, Slug, Timestamp, User, UserKey, conversation::SharedView,
+        message::SystemNote, permission::Action,
     },
     protocol::{ApiError, ErrorCode, Event, envelope, event::RemovalReason},
 };
@@ -65,17 +65,28 @@ impl Loaded {
     pub(super) fn configure(
         &self,
         by: &Arc<User>,
-        settings: Settings,
+        mut settings: Settings,
         at: Timestamp,
         random: u64,
     ) -> Result<Option<Op>, ApiError> {
-        self.check(self.role(by.key)?, Action::Configure)?;
+        let invites = settings.invite_code.is_some();
+        let action = if invites { Action::Invite } else { Action::Configure };
+        self.check(self.role(by.key)?, action)?;
+        match self.conversation.kind {
+            Kind::Channel => settings.slug = settings.name.as_ref().map(Slug::of).transpose()?,
+            Kind::Room if settings.invite_code == Some(None) => {
+                return Err(Invalid::new("inviteCode", "is the only way into a room: make a new one").into());
+            }
+            _ => {}
+        }
         let settings = settings.news_for(&self.conversation);
         if settings.is_empty() {
             return Ok(None);
         }
         let text = match &settings.name {
             Some(name) => format!("{} renamed the conversation to {}", by.display_name, name.as_str()),
+            None if settings.invite_code == Some(None) => format!("{} took the invite code away", by.display_name),
+            None if invites => format!("{} made a new invite code", by.display_name),
             None => format!("{} changed the settings", by.display_name),
         };
         let note = SystemNote {
@@ -126,6 +137,7 @@ impl Room {
             id: self.id,
             kind: loaded.conversation.kind,
             name: loaded.conversation.name.clone(),
+            slug: loaded.conversation.slug.clone(),
             member_count: loaded.seats.len() as u32,
             seq: loaded.head,
             policies: loaded.conversation.policies.clone(),
@@ -223,6 +235,7 @@ mod tests {
             },
             seats: seats.collect(),
             head: Seq(0),
+            expired: Seq(0),
         }
     }
 

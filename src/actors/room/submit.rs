@@ -9,9 +9,9 @@ use tokio::time::Instant;
 use super::{Loaded, Pending, Room, Seat, settings::note};
 use crate::{
     actors::reply::{Answer, Reply},
-    db::{NewMessage, Op},
+    db::{NewMessage, Op, Pass},
     domain::{
-        MessageId, Role, Settings, Timestamp, User,
+        Content, Emoji, Kind, MessageId, MessageType, Role, Settings, Timestamp, User,
         message::Draft,
         permission::{self, Action},
     },
@@ -39,12 +39,18 @@ pub struct Submit {
 pub enum Request {
     /// Append a message.
     Send(Draft),
+    /// Give one's own message another content.
+    Edit(MessageId, Content),
+    /// Put a reaction on a message (`true`), or take one's own away.
+    React(MessageId, Emoji, bool),
     /// Delete a message.
     Delete(MessageId),
     /// Move one's read cursor.
     MarkRead(ReadUpTo),
     /// Add this user as a member.
     Add(Arc<User>),
+    /// Become a member by oneself.
+    Join(Box<Pass>),
     /// Remove this user.
     Remove(Arc<User>),
     /// Leave.
@@ -154,6 +160,22 @@ impl Room {
 impl Loaded {
     /// What a request comes to; `None` when all is as it is asked to be already.
     fn op(&self, by: &Arc<User>, request: Request, at: Timestamp, random: u64) -> Result<Option<Op>, ApiError> {
+        let request = match request {
+            Request::Join(pass) => return self.join(by, pass, at, random),
+            // What an administrator has the server say: commands lets nobody else, and they need not be a member.
+            Request::Send(draft) if draft.kind == MessageType::System => {
+                let sender = by.clone();
+                return Ok(Some(Op::Send(Arc::new(NewMessage {
+                    sender,
+                    draft,
+                    mentions: Vec::new(),
+                    at,
+                    random,
+                    pause_seconds: None,
+                }))));
+            }
+            request => request,
+        };
         let Seat { role, .. } = *self.seats.get(&by.key).ok_or_else(ApiError::not_member)?;
         let check = |action| self.check(role, action);
         Ok(Some(match request {
@@ -161,10 +183,32 @@ impl Loaded {
                 check(Action::Send)?;
                 Op::Send(Arc::new(NewMessage {
                     sender: by.clone(),
+                    mentions: self.mentioned(&draft),
                     draft,
                     at,
                     random,
+                    pause_seconds: self.conversation.policies.slow_mode_seconds,
                 }))
+            }
+            Request::Edit(message, content) => {
+                check(Action::Edit)?;
+                Op::Edit {
+                    message,
+                    by: by.clone(),
+                    mentions: self.seats.mentioned(&content),
+                    content,
+                    at,
+                }
+            }
+            Request::React(message, emoji, add) => {
+                check(Action::React)?;
+                Op::React {
+                    message,
+                    by: by.clone(),
+                    emoji,
+                    add,
+                    at,
+                }
             }
             Request::Delete(message) => {
                 check(Action::DeleteOwn)?;
@@ -187,6 +231,7 @@ impl Loaded {
                     actor: by.clone(),
                     user,
                     role: Role::Member,
+                    pass: None,
                     note,
                     at,
                     random,
@@ -215,6 +260,8 @@ impl Loaded {
                     random,
                 }
             }
+            // Of whom it does not ask whether they are a member: see above.
+            Request::Join(_) => return Ok(None),
             Request::Leave => {
                 check(Action::Leave)?;
                 self.leave(by, at, random)?
@@ -225,15 +272,27 @@ impl Loaded {
         }))
     }
 
+    /// Whom a new message mentions.
+    fn mentioned(&self, draft: &Draft) -> Vec<Arc<User>> {
+        match draft.kind {
+            MessageType::Text => self.seats.mentioned(&draft.content),
+            MessageType::Drawing | MessageType::Image | MessageType::System => Vec::new(),
+        }
+    }
+
     /// Whether a member of this role may do that here.
     pub(super) fn check(&self, role: Role, action: Action) -> Result<(), ApiError> {
         permission::allowed(self.conversation.kind, role, action)
             .map_err(|why| ApiError::new(ErrorCode::Forbidden, why))
     }
 
-    /// An owner who leaves hands over to the longest-standing admin, otherwise to the longest-standing member.
+    /// An owner who leaves hands over to the longest-standing admin, otherwise to the longest-standing member; but a room
+    /// ends with them.
     fn leave(&self, by: &Arc<User>, at: Timestamp, random: u64) -> Result<Op, ApiError> {
         let owns = self.seats.get(&by.key).is_some_and(|seat| seat.role == Role::Owner);
+        if owns && self.conversation.kind == Kind::Room {
+            return self.end(by, at, random);
+        }
         let mut others = self.seats.values().filter(|seat| seat.user.key != by.key);
         let heir = owns
             .then(|| {

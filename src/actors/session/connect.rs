@@ -6,7 +6,7 @@ use std::{cell::Cell, rc::Rc, sync::Arc};
 use actix::{Actor, AsyncContext, Context, WrapFuture, fut::ActorFutureExt};
 use tokio::time::Instant;
 
-use super::{Io, Session, Source};
+use super::{Arrival, Carriage, Io, Session, Source};
 use crate::{
     actors::{
         Node,
@@ -27,6 +27,10 @@ pub struct Incoming {
     pub source: Box<dyn Source>,
     /// The way out.
     pub wire: Box<dyn Wire>,
+    /// What it speaks, and over what.
+    pub carriage: Rc<Carriage>,
+    /// What its envelope says when it begins; nothing for the plain one.
+    pub arrival: Option<Box<dyn Arrival>>,
 }
 
 /// Starts a session on the current worker.
@@ -34,7 +38,13 @@ pub fn start(node: &Arc<Node>, local: &Rc<Local>, incoming: Incoming) {
     Relay::revive(node, local);
     let (node, local) = (node.clone(), local.clone());
     Session::create(move |_| {
-        let Incoming { identity, source, wire } = incoming;
+        let Incoming {
+            identity,
+            source,
+            wire,
+            carriage,
+            arrival,
+        } = incoming;
         let now = Instant::now();
         let entry = Rc::new(Entry {
             at: local.place(),
@@ -52,6 +62,7 @@ pub fn start(node: &Arc<Node>, local: &Rc<Local>, incoming: Incoming) {
             subscriptions: Default::default(),
             viewing: Default::default(),
             waker: Default::default(),
+            carriage,
         });
         Session {
             node,
@@ -59,6 +70,7 @@ pub fn start(node: &Arc<Node>, local: &Rc<Local>, incoming: Incoming) {
             entry,
             admin: identity.admin,
             source: Some(source),
+            arrival,
             bad_frames: 0,
             too_fast: 0,
             strangers: Default::default(),
@@ -88,6 +100,9 @@ impl Session {
             Ok(place) => session.begin(place, ctx),
             Err(error) => {
                 log::warn!(target: "parlor::session", "session {} cannot begin: {error}", session.entry.id);
+                if let Some(mut arrival) = session.arrival.take() {
+                    arrival.arrived();
+                }
                 session.entry.close(CloseCode::Overloaded);
                 session.listen(ctx);
             }
@@ -106,14 +121,19 @@ impl Session {
         ctx.wait(
             async move { presence.send(opened).await }
                 .into_actor(self)
-                .map(|_, session, ctx| {
-                    session.say_ready();
-                    session.listen(ctx);
+                .map(|_, session, ctx| match session.arrival.take() {
+                    None => {
+                        session.entry.send(session.ready());
+                        session.entry.ready.set(true);
+                        session.listen(ctx);
+                    }
+                    Some(arrival) => session.arrive(arrival, ctx),
                 }),
         );
     }
 
-    fn say_ready(&self) {
+    /// What is said first.
+    pub(super) fn ready(&self) -> bytes::Bytes {
         let user = self.entry.user.borrow().clone();
         let ready = Event::Ready {
             session_id: self.entry.id,
@@ -123,12 +143,12 @@ impl Session {
             server_time: self.node.clock.now(),
             heartbeat_seconds: self.node.settings.heartbeat.as_secs(),
             limits: self.node.settings.limits,
+            reactions: self.node.settings.reactions.all(),
         };
-        self.entry.send(envelope::event(&ready));
-        self.entry.ready.set(true);
+        envelope::event(&ready)
     }
 
-    fn listen(&mut self, ctx: &mut Context<Self>) {
+    pub(super) fn listen(&mut self, ctx: &mut Context<Self>) {
         if let Some(source) = self.source.take() {
             ctx.spawn(Io { source, deaf: false });
         }

@@ -2,10 +2,12 @@
 //! is and what it has open; its answers and events go out through its outbox. Never touches the store itself, never knows
 //! what its frames travel on (a `Source` and a `Wire` from `http`).
 
+mod arrival;
 mod connect;
 mod requests;
 mod source;
 mod submit;
+mod transport;
 
 use std::{
     collections::VecDeque,
@@ -17,9 +19,11 @@ use std::{
 
 use actix::{Actor, ActorContext, Context, fut::ActorFuture};
 
+pub use arrival::Arrival;
 pub use connect::{Incoming, start};
 pub use requests::Authenticated;
 pub use source::{Input, Source};
+pub use transport::{Carriage, Transport};
 
 use self::submit::Stranger;
 use super::{
@@ -42,6 +46,8 @@ pub struct Session {
     entry: Rc<Entry>,
     admin: bool,
     source: Option<Box<dyn Source>>,
+    /// What its envelope says when it begins, if it says anything.
+    arrival: Option<Box<dyn Arrival>>,
     /// Frames in a row that were not this protocol.
     bad_frames: u32,
     /// Requests in a row that were refused for coming too fast.
@@ -59,6 +65,7 @@ impl Actor for Session {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         self.node.metrics.sessions.inc();
+        self.entry.carriage.begin(&self.node.metrics);
         self.node.metrics.sessions_opened.inc();
         self.settle_in(ctx);
     }
@@ -80,6 +87,7 @@ impl Drop for Session {
                 .inc();
         }
         self.node.metrics.sessions.dec();
+        self.entry.carriage.end();
         self.leave_everything();
         self.entry.outbox.borrow_mut().abort();
         self.entry.waker.take();
@@ -129,6 +137,9 @@ impl Session {
     fn on_input(&mut self, input: Input<'_>, ctx: &mut Context<Self>) {
         match input {
             Input::Text(text) => self.on_text(text, ctx),
+            Input::Request { event, id, data } => self.on_request(event, id, data, ctx),
+            Input::Refused { event, id, error } => self.on_refused(event, id, error),
+            Input::Binary(_) => self.entry.close(CloseCode::Unsupported),
             Input::Ping(payload) => {
                 self.entry.outbox.borrow_mut().push(None, envelope::pong(payload));
             }

@@ -20,22 +20,29 @@ const FLOOD: u32 = 100;
 
 impl Session {
     pub(super) fn on_text(&mut self, text: &str, ctx: &mut Context<Self>) {
-        let request = match envelope::open(text) {
-            Ok(request) => request,
-            Err(error) => return self.bad_frame(&error),
-        };
+        match envelope::open(text) {
+            Ok(request) => self.on_request(&request.event, request.id, request.data, ctx),
+            Err(error) => self.bad_frame(&error),
+        }
+    }
+
+    /// A request, whichever envelope it came in.
+    pub(super) fn on_request(&mut self, event: &str, id: Option<i64>, data: &str, ctx: &mut Context<Self>) {
         self.bad_frames = 0;
         // The name outlives the frame: it is one of ours, or nobody will be told of it but in this turn.
-        let name = command::NAMES.iter().find(|name| **name == request.event).copied();
-        let id = request.id;
-        let parsed = self
-            .check_rate(name)
-            .and_then(|()| Command::parse(&request.event, request.data));
+        let name = command::NAMES.iter().find(|name| **name == event).copied();
+        let parsed = self.check_rate(name).and_then(|()| Command::parse(event, data));
         match (parsed, name) {
             (Ok(command), Some(name)) => self.dispatch(command, id, name, ctx),
-            (Err(error), _) => self.refuse(&error, id, &request.event),
+            (Err(error), _) => self.refuse(&error, id, event),
             (Ok(_), None) => {}
         }
+    }
+
+    /// A request that its envelope refuses; it counts as one.
+    pub(super) fn on_refused(&mut self, event: &str, id: Option<i64>, error: &ApiError) {
+        let paced = self.check_rate(None);
+        self.refuse(paced.as_ref().err().unwrap_or(error), id, event);
     }
 
     /// Answers at once, in the order of reading.
@@ -90,6 +97,20 @@ impl Session {
                 );
                 self.submit(conversation, Request::Send(draft), id, event, ctx);
             }
+            Command::EditMessage {
+                conversation,
+                message,
+                content,
+            } => self.submit(conversation, Request::Edit(message, content), id, event, ctx),
+            Command::React {
+                conversation,
+                message,
+                emoji,
+                add,
+            } => match self.node.settings.reactions.find(&emoji) {
+                Ok(emoji) => self.submit(conversation, Request::React(message, emoji, add), id, event, ctx),
+                Err(unknown) => self.refuse(&unknown.into(), id, event),
+            },
             Command::DeleteMessage { conversation, message } => {
                 self.submit(conversation, Request::Delete(message), id, event, ctx);
             }

@@ -1,18 +1,38 @@
-//! The way in from one client, as a session sees it: whole texts and the signs of a connection's life. Implemented by
-//! `http` for sockets, and by tests.
+//! The way in from one client, as a session sees it: whole texts or requests, and the signs of a connection's life.
+//! Implemented by `http` for sockets and long polling, and by tests.
 
 use std::{
     io,
     task::{Context, Poll},
 };
 
-use crate::protocol::CloseCode;
+use crate::protocol::{ApiError, CloseCode};
 
 /// Something that came from the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Input<'a> {
-    /// A whole message.
+    /// A whole message, in the plain envelope.
     Text(&'a str),
+    /// A whole binary message; the plain envelope has none.
+    Binary(&'a [u8]),
+    /// A request, from another envelope.
+    Request {
+        /// The event's name.
+        event: &'a str,
+        /// The number to answer to; `None` asks for no answer.
+        id: Option<i64>,
+        /// The data's JSON, `{}` when there is none.
+        data: &'a str,
+    },
+    /// A request that another envelope cannot hand on: to be refused.
+    Refused {
+        /// The event's name.
+        event: &'a str,
+        /// The number to answer to.
+        id: Option<i64>,
+        /// Why.
+        error: &'a ApiError,
+    },
     /// It asks whether we are there; to be answered with the same payload.
     Ping(&'a [u8]),
     /// It is there.

@@ -47,6 +47,61 @@ pub fn by_id(id: Id) -> _ {
         .select(columns)
 }
 
+/// The one that this code opens; a deleted one has none.
+#[auto_type]
+pub fn by_code<'a>(code: &'a str) -> _ {
+    let columns: ConversationColumns = CONVERSATION;
+    conversations::table
+        .filter(conversations::invite_code.eq(code))
+        .filter(conversations::deleted_at.is_null())
+        .select(columns)
+}
+
+/// The key of the channel of this slug.
+#[auto_type]
+pub fn key_by_slug<'a>(slug: &'a str) -> _ {
+    conversations::table
+        .filter(conversations::slug.eq(slug))
+        .select(conversations::key)
+}
+
+/// Channels by slug, those from `from` to before `below` but the one of `without`: the conversation, its member_count,
+/// last_message_seq and active_at, and what `user` is there. (A deleted one has no slug.)
+#[auto_type]
+pub fn channels<'a>(from: &'a str, below: &'a str, without: &'a str, user: i64, limit: i64) -> _ {
+    let columns: ConversationColumns = CONVERSATION;
+    conversations::table
+        .inner_join(heads::table.on(heads::conversation_key.eq(conversations::key)))
+        .left_join(
+            members::table.on(members::conversation_key
+                .eq(conversations::key)
+                .and(members::user_key.eq(user))),
+        )
+        .filter(conversations::slug.ge(from))
+        .filter(conversations::slug.lt(below))
+        .filter(conversations::slug.ne(without))
+        .order(conversations::slug.asc())
+        .limit(limit)
+        .select((
+            columns,
+            heads::member_count,
+            heads::last_message_seq,
+            heads::active_at,
+            members::role.nullable(),
+        ))
+}
+
+/// How many conversations of this kind somebody is in.
+#[auto_type]
+pub fn count_of_kind(user: i64, kind: i16) -> _ {
+    members::table
+        .inner_join(conversations::table.on(conversations::key.eq(members::conversation_key)))
+        .filter(members::user_key.eq(user))
+        .filter(conversations::kind.eq(kind))
+        .filter(conversations::deleted_at.is_null())
+        .count()
+}
+
 /// The one of this key, deleted or not.
 #[auto_type]
 pub fn by_key(key: i64) -> _ {
@@ -95,12 +150,12 @@ pub fn of_user(user: i64) -> _ {
         .select((conversations::key, conversations::id, conversations::kind))
 }
 
-/// The last seq of it.
+/// The last seq of it, and up to where retention has removed everything.
 #[auto_type]
-pub fn head(conversation: i64) -> _ {
+pub fn ends(conversation: i64) -> _ {
     heads::table
         .filter(heads::conversation_key.eq(conversation))
-        .select(heads::seq)
+        .select((heads::seq, heads::expired_seq))
 }
 
 /// The last seqs of these: key, seq.

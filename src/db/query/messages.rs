@@ -2,7 +2,19 @@
 
 use diesel::{dsl::auto_type, prelude::*};
 
-use crate::db::schema::{changes, messages, users};
+use crate::db::schema::{changes, message_versions, messages, reactions, users};
+
+diesel::define_sql_function! {
+    /// A part of a text, in code points; the first one is 1.
+    fn substr(
+        text: diesel::sql_types::Text,
+        start: diesel::sql_types::Integer,
+        length: diesel::sql_types::Integer,
+    ) -> diesel::sql_types::Text;
+}
+
+/// Code points of a quoted content that are read: the preview of a text needs fewer, an image's URL has fewer.
+const QUOTED: i32 = 512;
 
 /// The message at a position.
 #[auto_type]
@@ -75,4 +87,45 @@ pub fn changes_after(low: i64, last: i64, limit: i64) -> _ {
             changes::message_id,
             users::id,
         ))
+}
+
+/// What is quoted of the messages at these positions, unless they are deleted: position, id, kind, sender, the content's
+/// beginning.
+#[auto_type]
+pub fn quoted(positions: Vec<i64>) -> _ {
+    let beginning: substr<messages::content, i32, i32> = substr(messages::content, 1, QUOTED);
+    messages::table
+        .filter(messages::position.eq_any(positions))
+        .filter(messages::deleted_at.is_null())
+        .select((
+            messages::position,
+            messages::id,
+            messages::kind,
+            messages::sender_key,
+            beginning,
+        ))
+}
+
+/// The reactions on the messages at these positions: the position, the emoji, whose; message by message, by emoji in the
+/// order of their first use, by user in the order of theirs.
+#[auto_type]
+pub fn reactions_on(positions: Vec<i64>) -> _ {
+    reactions::table
+        .inner_join(users::table.on(users::key.eq(reactions::user_key)))
+        .filter(reactions::message_position.eq_any(positions))
+        .order((
+            reactions::message_position,
+            reactions::first_position,
+            reactions::position,
+        ))
+        .select((reactions::message_position, reactions::emoji, users::id))
+}
+
+/// What a message said before each of its edits, oldest first: the content, since when.
+#[auto_type]
+pub fn versions(position: i64) -> _ {
+    message_versions::table
+        .filter(message_versions::message_position.eq(position))
+        .order(message_versions::change_position.asc())
+        .select((message_versions::content, message_versions::written_at))
 }

@@ -2,4 +2,6 @@
 
 pub mod conversations;
 pub mod messages;
+pub mod uploads;
 pub mod users;
+pub mod webhooks;

@@ -224,6 +224,8 @@ mod tests {
             };
         }
         same!(
+            webhook_endpoints,
+            webhook_cursors,
             meta,
             users,
             revoked_tokens,
@@ -235,7 +237,10 @@ mod tests {
             message_versions,
             reactions,
             read_marks,
-            changes
+            changes,
+            uploads,
+            upload_uses,
+            upload_endings
         );
     }
 }

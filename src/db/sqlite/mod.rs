@@ -2,8 +2,10 @@
 //! see the two traits only.
 
 mod append;
+mod backlog;
 mod connection;
 mod epoch;
+mod index;
 mod lock;
 mod migrations;
 #[cfg(test)]
@@ -25,7 +27,8 @@ use std::{
 use async_trait::async_trait;
 
 use self::{
-    epoch::Sidecar, lock::FileLock, readers::Readers, store::SqliteStore, writer::Writer, writer::WriterHandle,
+    backlog::Backlog, epoch::Sidecar, lock::FileLock, readers::Readers, store::SqliteStore, writer::Writer,
+    writer::WriterHandle,
 };
 use super::{Appended, ConversationAppend, Log, LogError, Store, StoreError};
 
@@ -166,6 +169,7 @@ pub fn open(options: SqliteOptions) -> Result<Sqlite, OpenError> {
         sidecar,
         _lock: lock,
         committed: Arc::default(),
+        backlog: exclusive.then(Backlog::new),
     }
     .start()?;
     Ok(Sqlite {

@@ -7,6 +7,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
         mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
     },
     thread,
@@ -16,7 +17,7 @@ use std::{
 use diesel::{SqliteConnection, connection::SimpleConnection};
 use tokio::sync::oneshot;
 
-use super::{OpenError, append, connection, epoch::Sidecar, lock::FileLock};
+use super::{OpenError, append, backlog::Backlog, connection, epoch::Sidecar, lock::FileLock};
 use crate::db::{Appended, ConversationAppend, StoreError};
 
 /// Commands that may wait. Beyond it the store is `Unavailable` at once.
@@ -35,6 +36,8 @@ pub struct WriterHandle {
     queue: SyncSender<(Instant, Command)>,
     /// When the last commit succeeded; set by the thread.
     committed: Arc<Mutex<Option<Instant>>>,
+    /// Conversations that the search index lacks something of; set by the thread.
+    backlog: Arc<AtomicU64>,
 }
 
 enum Command {
@@ -98,6 +101,11 @@ impl WriterHandle {
         committed.is_some_and(|at| at.elapsed() <= age)
     }
 
+    /// Conversations that the search index is known to lack something of.
+    pub fn backlog(&self) -> u64 {
+        self.backlog.load(Ordering::Relaxed)
+    }
+
     /// Ends the thread after what was asked before; nothing is answered afterwards.
     pub fn close(&self) {
         // A full queue or an ended thread: the last handle's drop ends it, or it has ended.
@@ -133,6 +141,8 @@ pub struct Writer {
     pub _lock: Option<FileLock>,
     /// See [`WriterHandle`].
     pub committed: Arc<Mutex<Option<Instant>>>,
+    /// What the search index lacks; `None` for tools that run beside a server.
+    pub backlog: Option<Backlog>,
 }
 
 impl Writer {
@@ -141,6 +151,7 @@ impl Writer {
         let (queue, commands) = sync_channel(QUEUE);
         let path = self.path.clone();
         let committed = self.committed.clone();
+        let backlog = self.backlog.as_ref().map(Backlog::count).unwrap_or_default();
         let thread = thread::Builder::new()
             .name("parlor-sqlite".to_owned())
             .spawn(move || {
@@ -152,7 +163,12 @@ impl Writer {
                 .run(&commands)
             })
             .map_err(|error| OpenError::Io { path, error })?;
-        Ok((WriterHandle { queue, committed }, thread))
+        let handle = WriterHandle {
+            queue,
+            committed,
+            backlog,
+        };
+        Ok((handle, thread))
     }
 
     /// Runs `work` between BEGIN IMMEDIATE and COMMIT. Whatever makes the connection's state doubtful costs it.
@@ -194,7 +210,21 @@ impl Writer {
             let given: u64 = appended.iter().map(|a| u64::from(a.head.0 - a.before.0)).sum();
             sidecar.grew(given);
         }
+        if let Some(backlog) = &mut self.backlog {
+            backlog.note(batch, &appended);
+        }
         Ok(appended)
+    }
+
+    /// Takes a step of the search index, if there is one to take.
+    fn index(&mut self, idle: bool) {
+        let began = Instant::now();
+        if let Some(work) = self.backlog.as_ref().and_then(|backlog| backlog.next(began, idle)) {
+            let outcome = self.transact(|connection| work.run(connection));
+            if let Some(backlog) = &mut self.backlog {
+                backlog.worked(began, outcome);
+            }
+        }
     }
 }
 
@@ -209,10 +239,19 @@ impl Loop {
     fn run(mut self, commands: &Receiver<(Instant, Command)>) {
         let mut sidecar_at = Instant::now() + SIDECAR_EVERY;
         loop {
-            match commands.recv_timeout(sidecar_at.saturating_duration_since(Instant::now())) {
+            let now = Instant::now();
+            let until_sidecar = sidecar_at.saturating_duration_since(now);
+            let until_work = self.writer.backlog.as_mut().and_then(|backlog| backlog.waits(now));
+            match commands.recv_timeout(until_work.map_or(until_sidecar, |wait| wait.min(until_sidecar))) {
                 Ok((_, Command::Close)) | Err(RecvTimeoutError::Disconnected) => break,
-                Ok((asked, command)) => self.handle(asked, command),
-                Err(RecvTimeoutError::Timeout) => {}
+                Ok((asked, command)) => {
+                    self.handle(asked, command);
+                    self.writer.index(false);
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    self.reopen();
+                    self.writer.index(true);
+                }
             }
             if Instant::now() >= sidecar_at {
                 sidecar_at = Instant::now() + SIDECAR_EVERY;
@@ -294,6 +333,7 @@ mod tests {
             sidecar: None,
             _lock: None,
             committed: Arc::default(),
+            backlog: None,
         };
         (dir, writer.start().unwrap().0)
     }

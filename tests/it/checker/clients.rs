@@ -12,8 +12,29 @@ struct Replica<'a> {
     floor: u64,
     /// Live changes beyond the cursor.
     ahead: BTreeMap<u64, &'a Act>,
-    /// By seq: id and content.
-    messages: BTreeMap<u64, (&'a str, Option<&'a str>)>,
+    /// By seq.
+    messages: BTreeMap<u64, Shown<'a>>,
+}
+
+/// What a client shows of a message.
+#[derive(Debug, PartialEq, Eq)]
+struct Shown<'a> {
+    id: &'a str,
+    content: Option<&'a str>,
+    reactions: &'a str,
+    /// The change that made it so.
+    change: u64,
+}
+
+impl<'a> Shown<'a> {
+    fn of(message: &'a Message) -> Shown<'a> {
+        Shown {
+            id: &message.id,
+            content: message.content.as_deref(),
+            reactions: &message.reactions,
+            change: message.change_seq,
+        }
+    }
 }
 
 impl<'a> Replica<'a> {
@@ -53,24 +74,32 @@ impl<'a> Replica<'a> {
 
     fn apply(&mut self, act: &'a Act) {
         match act {
-            Act::Received(message) => self.put(message),
-            Act::Deleted { id, .. } => {
-                if let Some(known) = self.messages.values_mut().find(|known| known.0 == id) {
-                    known.1 = None;
-                }
+            Act::Received(message) | Act::Edited { message, .. } => self.put(message),
+            Act::Deleted { id, seq, .. } => {
+                self.change(id, *seq, |known| (known.content, known.reactions) = (None, "[]"))
             }
+            Act::Reacted { id, seq, reactions, .. } => self.change(id, *seq, |known| known.reactions = reactions),
             _ => {}
         }
     }
 
-    /// A later form never brings a deleted content back: pages may be older than live events.
+    /// What is shown already may have been told in a later form.
+    fn change(&mut self, id: &str, seq: u64, change: impl FnOnce(&mut Shown<'a>)) {
+        let known = self.messages.values_mut().find(|known| known.id == id);
+        if let Some(known) = known.filter(|known| known.change < seq) {
+            known.change = seq;
+            change(known);
+        }
+    }
+
+    /// An older form never replaces a later one: pages may be older than live events.
     fn put(&mut self, message: &'a Message) {
-        let form = (message.id.as_str(), message.content.as_deref());
+        let form = Shown::of(message);
         match self.messages.entry(message.seq) {
             Entry::Vacant(free) => {
                 free.insert(form);
             }
-            Entry::Occupied(mut known) if form.1.is_none() => {
+            Entry::Occupied(mut known) if known.get().change < form.change => {
                 known.insert(form);
             }
             Entry::Occupied(_) => {}
@@ -107,7 +136,7 @@ pub fn complete(facts: &Facts<'_>, breaches: &mut Breaches) {
                 .filter(|message| message.seq >= replica.floor)
             {
                 let shown = replica.messages.get(&message.seq);
-                if shown != Some(&(message.id.as_str(), message.content.as_deref())) {
+                if shown != Some(&Shown::of(message)) {
                     let what = format!("{} shows {shown:?} for {message:?}", log.user);
                     breaches.add(Promise::Complete, what);
                 }
@@ -144,10 +173,14 @@ pub fn fence(facts: &Facts<'_>, breaches: &mut Breaches) {
             }
             let of = match act {
                 Act::Synced { conversation, .. } => Some(conversation.as_str()),
-                Act::Answered(message) => Some(message.conversation.as_str()),
+                Act::Answered(message) | Act::EditAnswered(message) => Some(message.conversation.as_str()),
                 _ => live(act).map(|(conversation, _)| conversation),
             };
-            if of.is_some_and(|conversation| expired || removed.contains(conversation)) {
+            let behind = of.is_some_and(|conversation| removed.contains(conversation));
+            // Whoever is let in again may be answered before they are told of it: when it took a while to find out.
+            let let_in = matches!(act, Act::Answered(_) | Act::EditAnswered(_))
+                && of.is_some_and(|conversation| is_let_in_again(facts, *at, conversation, &log.user));
+            if of.is_some() && (expired || behind && !let_in) {
                 breaches.add(
                     Promise::Fence,
                     format!("{} got at {at}, behind the fence: {act:?}", log.user),
@@ -162,6 +195,30 @@ pub fn fence(facts: &Facts<'_>, breaches: &mut Breaches) {
             }
         }
     }
+}
+
+/// Whether somebody began to add this user after their last removal was answered.
+fn is_let_in_again(facts: &Facts<'_>, before: Tick, conversation: &str, user: &str) -> bool {
+    let about = |act: &Act| match act {
+        Act::Adds {
+            conversation: c,
+            user: u,
+        } => (c == conversation && u == user).then_some(true),
+        Act::RemovalAnswered {
+            conversation: c,
+            user: u,
+        } => (c == conversation && u == user).then_some(false),
+        _ => None,
+    };
+    let acts = facts
+        .logs
+        .iter()
+        .flat_map(|log| &log.acts)
+        .filter(|(at, _)| *at < before);
+    let last = acts
+        .filter_map(|(at, act)| Some((*at, about(act)?)))
+        .max_by_key(|(at, _)| *at);
+    last.is_some_and(|(_, added)| added)
 }
 
 /// What was sent and answered while somebody was out never reaches them live.

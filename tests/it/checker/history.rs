@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Act, Breaches, Facts, Key, Message, Promise, Sighting, same_content};
+use super::{Act, Breaches, Facts, Key, Message, Promise, Sighting};
 
 /// Everything that was acknowledged, and everything that anybody was shown, is in the final history: a broadcast comes
 /// after the commit, so what was seen is as durable as what was answered.
@@ -29,25 +29,39 @@ pub fn durable(facts: &Facts<'_>, breaches: &mut Breaches) {
             kept.seq == message.seq
                 && kept.client_id == message.client_id
                 && kept.change_seq >= message.change_seq
-                && same_content(kept, message)
+                && facts.same_content(kept, message)
                 // Without its text only when a later change took it away.
                 && (kept.content.is_some() || kept.change_seq > kept.seq)
         });
-        if !same {
+        if !same && !facts.is_gone(&message.conversation, message.seq) {
             breaches.add(Promise::Durable, format!("{by} has {message:?}, the history {kept:?}"));
         }
     }
     for log in facts.logs {
         for (_, act) in &log.acts {
-            if let Act::Deleted { conversation, seq, id } | Act::DeleteAnswered { conversation, seq, id } = act {
-                let kept = kept(conversation, id);
-                if !kept.is_some_and(|kept| kept.content.is_none() && kept.change_seq == *seq) {
-                    let by = &log.user;
-                    breaches.add(
-                        Promise::Durable,
-                        format!("for {by} {id} was deleted at {seq}, in the history {kept:?}"),
-                    );
+            let (what, conversation, seq, id) = match act {
+                Act::Deleted { conversation, seq, id } | Act::DeleteAnswered { conversation, seq, id } => {
+                    ("deleted", conversation, *seq, id)
                 }
+                Act::Edited { seq, message } => ("edited", &message.conversation, *seq, &message.id),
+                Act::Reacted {
+                    conversation, seq, id, ..
+                } => ("reacted to", conversation, *seq, id),
+                _ => continue,
+            };
+            let of = facts.sightings.iter().find(|sighting| sighting.message.id == *id);
+            if of.is_some_and(|of| facts.is_gone(conversation, of.message.seq)) {
+                continue;
+            }
+            let found = kept(conversation, id);
+            let same = found.is_some_and(|kept| match what {
+                "deleted" => kept.content.is_none() && kept.change_seq == seq,
+                _ => kept.change_seq >= seq,
+            });
+            if !same {
+                let by = &log.user;
+                let what = format!("for {by} {id} was {what} at {seq}, in the history {found:?}");
+                breaches.add(Promise::Durable, what);
             }
         }
     }
@@ -57,6 +71,7 @@ pub fn durable(facts: &Facts<'_>, breaches: &mut Breaches) {
 pub fn agreement(facts: &Facts<'_>, breaches: &mut Breaches) {
     let mut owners: BTreeMap<(&str, u64), &str> = BTreeMap::new();
     let mut forms: BTreeMap<&str, &Message> = BTreeMap::new();
+    let mut after_change: BTreeMap<(&str, u64), &Message> = BTreeMap::new();
     let mut own = |conversation, number, id, by: &str, breaches: &mut Breaches| {
         let owner = *owners.entry((conversation, number)).or_insert(id);
         if owner != id {
@@ -73,37 +88,57 @@ pub fn agreement(facts: &Facts<'_>, breaches: &mut Breaches) {
             && form.sender == message.sender
             && form.client_id == message.client_id
             && form.created_at == message.created_at
-            && same_content(form, message);
+            && facts.same_content(form, message)
+            && {
+                let form = *after_change.entry((&message.id, message.change_seq)).or_insert(message);
+                facts.same_content(form, message)
+            };
         if !same {
             breaches.add(Promise::Agreement, format!("{form:?} for one is {message:?} for {by}"));
         }
     }
     for log in facts.logs {
         for (_, act) in &log.acts {
-            if let Act::Deleted { conversation, seq, id } | Act::DeleteAnswered { conversation, seq, id } = act {
-                own(conversation, *seq, id, &log.user, breaches);
+            match act {
+                Act::Deleted { conversation, seq, id }
+                | Act::DeleteAnswered { conversation, seq, id }
+                | Act::Reacted {
+                    conversation, seq, id, ..
+                } => own(conversation, *seq, id, &log.user, breaches),
+                Act::Edited { seq, message } => own(&message.conversation, *seq, &message.id, &log.user, breaches),
+                _ => {}
             }
+        }
+    }
+    for (chat, conversation) in &facts.end.conversations {
+        for (seq, id) in &conversation.changes {
+            own(chat, *seq, id, "the history", breaches);
         }
     }
 }
 
-/// The final history has the changes 1..N, each once.
+/// The final history has the changes 1..N, each once; from behind what retention removed.
 pub fn gap_free(facts: &Facts<'_>, breaches: &mut Breaches) {
     for (id, conversation) in &facts.end.conversations {
-        let mut numbers: Vec<u64> = Vec::new();
+        let mut last: BTreeMap<&str, u64> = BTreeMap::new();
+        last.extend(conversation.changes.iter().map(|(seq, id)| (id.as_str(), *seq)));
+        let mut numbers: Vec<u64> = conversation.changes.keys().copied().collect();
         for message in &conversation.messages {
             numbers.push(message.seq);
-            if message.change_seq != message.seq {
-                numbers.push(message.change_seq);
+            let due = last.get(message.id.as_str()).copied().unwrap_or(message.seq);
+            if message.change_seq != due {
+                breaches.add(Promise::GapFree, format!("{message:?} was last changed at {due}"));
             }
         }
+        let first = conversation.expired + 1;
+        numbers.retain(|number| *number >= first);
         let in_order = conversation.messages.windows(2).all(|pair| pair[0].seq < pair[1].seq);
         numbers.sort_unstable();
-        let whole = numbers.iter().copied().eq(1..=conversation.seq);
+        let whole = numbers.iter().copied().eq(first..=conversation.seq);
         if !in_order || !whole {
-            let odd = (1..).zip(&numbers).find(|(wanted, number)| wanted != *number);
+            let odd = (first..).zip(&numbers).find(|(wanted, number)| wanted != *number);
             let what = format!(
-                "{id} is to have 1..{}: in order {in_order}, first odd (wanted, is) {odd:?}",
+                "{id} is to have {first}..{}: in order {in_order}, first odd (wanted, is) {odd:?}",
                 conversation.seq
             );
             breaches.add(Promise::GapFree, what);
@@ -117,6 +152,10 @@ pub fn one_place(facts: &Facts<'_>, breaches: &mut Breaches) {
     for Sighting { by, message, .. } in &facts.sightings {
         let Some(key) = message.key() else { continue };
         let first = *seen.entry(key).or_insert(message);
+        if facts.is_gone(&message.conversation, first.seq.min(message.seq)) {
+            // The client id of a message that is gone is free again.
+            continue;
+        }
         if (first.seq, &first.id) != (message.seq, &message.id) {
             let what = format!(
                 "{key:?} is at {} ({}) and, for {by}, at {} ({})",
@@ -128,11 +167,13 @@ pub fn one_place(facts: &Facts<'_>, breaches: &mut Breaches) {
     for (key, send) in &facts.sends {
         for pair in send.answers.windows(2) {
             let (one, other) = (pair[0].1, pair[1].1);
-            let deleted = one.content.is_none() || other.content.is_none();
-            let same = if deleted {
-                (&one.id, one.seq) == (&other.id, other.seq)
-            } else {
+            // Changed in between, it is answered as it is then.
+            let same = if facts.is_gone(key.1, one.seq.min(other.seq)) {
+                true
+            } else if one.change_seq == other.change_seq {
                 one == other
+            } else {
+                (&one.id, one.seq) == (&other.id, other.seq) && facts.same_content(one, other)
             };
             if !same {
                 breaches.add(
@@ -155,7 +196,11 @@ pub fn no_phantom(facts: &Facts<'_>, breaches: &mut Breaches) {
             (None, _) => "was never sent",
             (Some(send), _) if send.tries == 0 || send.first > *at => "was not sent yet",
             (Some(send), _) if send.tries == send.refusals => "was refused",
-            (Some(send), Some(content)) if !send.contents.contains(content.as_str()) => "was sent as something else",
+            (Some(send), Some(content))
+                if !send.contents.contains(content.as_str()) && !facts.was_to_say(message, content) =>
+            {
+                "was sent as something else"
+            }
             _ => continue,
         };
         breaches.add(Promise::NoPhantom, format!("{by} saw {message:?}, which {why}"));

@@ -27,6 +27,8 @@ pub struct Message {
     pub client_id: Option<String>,
     /// None once it is deleted.
     pub content: Option<String>,
+    /// Who reacted with what, as it is shown.
+    pub reactions: String,
     /// Said by the server itself.
     pub system: bool,
     pub created_at: String,
@@ -57,6 +59,25 @@ pub enum Act {
     },
     /// `new_message`.
     Received(Message),
+    /// This client is about to edit a message.
+    Edits {
+        id: String,
+        content: String,
+    },
+    /// `ok: true` to an edit.
+    EditAnswered(Message),
+    /// `message_edited`.
+    Edited {
+        seq: u64,
+        message: Message,
+    },
+    /// `reaction_updated`.
+    Reacted {
+        conversation: String,
+        seq: u64,
+        id: String,
+        reactions: String,
+    },
     /// `message_deleted`.
     Deleted {
         conversation: String,
@@ -114,8 +135,12 @@ pub struct End {
 pub struct Conversation {
     pub members: BTreeSet<String>,
     pub seq: u64,
+    /// Up to here retention has removed everything.
+    pub expired: u64,
     /// The whole history, oldest first.
     pub messages: Vec<Message>,
+    /// The changes that are no new message, by their number: which message they changed.
+    pub changes: BTreeMap<u64, String>,
     /// (user, lastReadSeq, unreadCount)
     pub standings: Vec<(String, u64, u64)>,
 }
@@ -212,6 +237,8 @@ struct Facts<'a> {
     sightings: Vec<Sighting<'a>>,
     /// Where each send ended up, by its first sighting.
     places: BTreeMap<Key<'a>, u64>,
+    /// What each message was to say from some edit on, by its id.
+    edits: BTreeMap<&'a str, BTreeSet<&'a str>>,
 }
 
 impl Message {
@@ -225,6 +252,12 @@ impl Message {
 }
 
 impl<'a> Facts<'a> {
+    /// Whether retention has removed what stood there: nobody can be expected to have it still.
+    fn is_gone(&self, conversation: &str, seq: u64) -> bool {
+        let known = self.end.conversations.get(conversation);
+        known.is_some_and(|known| seq <= known.expired)
+    }
+
     fn gather(logs: &'a [Log], end: &'a End) -> Facts<'a> {
         let mut facts = Facts {
             logs,
@@ -232,6 +265,7 @@ impl<'a> Facts<'a> {
             sends: BTreeMap::new(),
             sightings: Vec::new(),
             places: BTreeMap::new(),
+            edits: BTreeMap::new(),
         };
         for log in logs {
             for (at, act) in &log.acts {
@@ -284,7 +318,12 @@ impl<'a> Facts<'a> {
                 }
                 self.sightings.push(Sighting { at, by, message });
             }
-            Act::Received(message) => self.sightings.push(Sighting { at, by, message }),
+            Act::Edits { id, content } => {
+                self.edits.entry(id).or_default().insert(content);
+            }
+            Act::Received(message) | Act::Edited { message, .. } | Act::EditAnswered(message) => {
+                self.sightings.push(Sighting { at, by, message });
+            }
             Act::Synced { messages, .. } => {
                 self.sightings
                     .extend(messages.iter().map(|message| Sighting { at, by, message }));
@@ -294,11 +333,23 @@ impl<'a> Facts<'a> {
     }
 }
 
-/// The same text, as far as it was not deleted in between.
-fn same_content(one: &Message, other: &Message) -> bool {
-    match (&one.content, &other.content) {
-        (Some(one), Some(other)) => one == other,
-        _ => true,
+impl Facts<'_> {
+    /// Whether some edit was to make it say that.
+    fn was_to_say(&self, message: &Message, content: &str) -> bool {
+        self.edits
+            .get(message.id.as_str())
+            .is_some_and(|edits| edits.contains(content))
+    }
+
+    /// One form of a message after the same change; after different ones the same text, as far as it was not edited or deleted.
+    fn same_content(&self, one: &Message, other: &Message) -> bool {
+        if one.change_seq == other.change_seq {
+            return (&one.content, &one.reactions) == (&other.content, &other.reactions);
+        }
+        match (&one.content, &other.content) {
+            (Some(first), Some(second)) => first == second || self.edits.contains_key(one.id.as_str()),
+            _ => true,
+        }
     }
 }
 
@@ -306,7 +357,8 @@ fn same_content(one: &Message, other: &Message) -> bool {
 fn live(act: &Act) -> Option<(&str, u64)> {
     match act {
         Act::Received(message) => Some((&message.conversation, message.seq)),
-        Act::Deleted { conversation, seq, .. } => Some((conversation, *seq)),
+        Act::Edited { seq, message } => Some((&message.conversation, *seq)),
+        Act::Deleted { conversation, seq, .. } | Act::Reacted { conversation, seq, .. } => Some((conversation, *seq)),
         _ => None,
     }
 }

@@ -30,6 +30,7 @@ pub struct Model {
     cursors: Vec<BTreeMap<&'static str, u64>>,
     history: BTreeMap<&'static str, Vec<Message>>,
     seqs: BTreeMap<&'static str, u64>,
+    changes: BTreeMap<&'static str, BTreeMap<u64, String>>,
     made: u64,
 }
 
@@ -44,8 +45,10 @@ pub fn run(seed: u64) -> (Vec<Log>, End) {
             0..40 => model.sends(),
             40..65 => model.commits(),
             65..90 => model.delivers(),
-            90..94 => model.deletes(),
-            94..97 => model.refuses(),
+            90..93 => model.deletes(),
+            93..95 => model.edits(),
+            95 => model.reacts(),
+            96 => model.refuses(),
             97 => model.repeats(),
             _ => model.crashes(),
         }
@@ -70,6 +73,7 @@ impl Model {
             cursors: vec![BTreeMap::new(); USERS.len()],
             history: CHATS.iter().map(|(chat, _)| (*chat, Vec::new())).collect(),
             seqs: CHATS.iter().map(|(chat, _)| (*chat, 0)).collect(),
+            changes: BTreeMap::new(),
             made: 0,
         }
     }
@@ -199,6 +203,7 @@ impl Model {
                 sender: USERS[client].to_owned(),
                 client_id: Some(client_id),
                 content: Some(content),
+                reactions: "[]".to_owned(),
                 system: false,
                 created_at: format!("t{seq}"),
             };
@@ -237,6 +242,8 @@ impl Model {
             .find(|m| m.id == id)
             .expect("found");
         (message.content, message.change_seq) = (None, seq);
+        message.reactions = "[]".to_owned();
+        self.changes.entry(chat).or_default().insert(seq, id.clone());
         let conversation = chat.to_owned();
         let answer = Act::DeleteAnswered {
             conversation: conversation.clone(),
@@ -245,6 +252,63 @@ impl Model {
         };
         self.outboxes[client].push_back(answer);
         self.broadcasts(chat, &Act::Deleted { conversation, seq, id });
+    }
+
+    fn edits(&mut self) {
+        let (client, chat) = self.somebody();
+        let mine = |message: &&Message| message.sender == USERS[client] && message.content.is_some();
+        let Some(id) = self.history[chat]
+            .iter()
+            .rev()
+            .find(mine)
+            .map(|message| message.id.clone())
+        else {
+            return;
+        };
+        self.made += 1;
+        let content = format!("edit {}", self.made);
+        self.notes(
+            client,
+            Act::Edits {
+                id: id.clone(),
+                content: content.clone(),
+            },
+        );
+        let (seq, message) = self.changed(chat, &id, |message| message.content = Some(content));
+        self.outboxes[client].push_back(Act::EditAnswered(message.clone()));
+        self.broadcasts(chat, &Act::Edited { seq, message });
+    }
+
+    fn reacts(&mut self) {
+        let (client, chat) = self.somebody();
+        let there = |message: &&Message| message.content.is_some();
+        let Some(id) = self.history[chat]
+            .iter()
+            .rev()
+            .find(there)
+            .map(|message| message.id.clone())
+        else {
+            return;
+        };
+        let reactions = format!("{} {}", self.made, USERS[client]);
+        let (seq, message) = self.changed(chat, &id, |message| message.reactions = reactions);
+        let act = Act::Reacted {
+            conversation: chat.to_owned(),
+            seq,
+            id,
+            reactions: message.reactions,
+        };
+        self.broadcasts(chat, &act);
+    }
+
+    fn changed(&mut self, chat: &'static str, id: &str, change: impl FnOnce(&mut Message)) -> (u64, Message) {
+        let seq = self.next_seq(chat);
+        self.changes.entry(chat).or_default().insert(seq, id.to_owned());
+        let history = self.history.get_mut(chat).expect("a chat");
+        let message = history.iter_mut().find(|message| message.id == id).expect("found");
+        change(message);
+        message.change_seq = seq;
+        (seq, message.clone())
     }
 
     fn delivers(&mut self) {
@@ -260,7 +324,10 @@ impl Model {
         };
         let live = match &act {
             Act::Received(message) => Some((message.conversation.clone(), message.seq)),
-            Act::Deleted { conversation, seq, .. } => Some((conversation.clone(), *seq)),
+            Act::Deleted { conversation, seq, .. } | Act::Reacted { conversation, seq, .. } => {
+                Some((conversation.clone(), *seq))
+            }
+            Act::Edited { seq, message } => Some((message.conversation.clone(), *seq)),
             Act::Answered(message) => {
                 self.pending[client].retain(|sent| Some(&sent.2) != message.client_id.as_ref());
                 None
@@ -314,6 +381,8 @@ impl Model {
             let conversation = Conversation {
                 members: members.iter().map(|user| (*user).to_owned()).collect(),
                 seq: self.seqs[chat],
+                changes: self.changes.get(chat).cloned().unwrap_or_default(),
+                expired: 0,
                 standings: members.iter().map(standing).collect(),
                 messages,
             };

@@ -99,10 +99,12 @@ impl Call {
             .await
             .map_err(|error| format!("{}: {error:?}", self.shown))?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let text = response
-            .text()
+        let bytes = response
+            .bytes()
             .await
-            .map_err(|error| format!("{}: {error:?}", self.shown))?;
+            .map_err(|error| format!("{}: {error:?}", self.shown))?
+            .to_vec();
+        let text = String::from_utf8_lossy(&bytes).into_owned();
         let body = if text.is_empty() {
             Value::Null
         } else {
@@ -114,6 +116,7 @@ impl Call {
             headers,
             body,
             text,
+            bytes,
             took: start.elapsed(),
         })
     }
@@ -134,6 +137,7 @@ pub struct Answer {
     /// Null when the body is empty or not JSON.
     pub body: Value,
     pub text: String,
+    pub bytes: Vec<u8>,
     pub took: Duration,
 }
 

@@ -134,6 +134,24 @@ impl Log {
             .collect()
     }
 
+    /// What arrived behind the first `count` things, claimed or not.
+    pub fn since(&self, count: usize) -> Vec<What> {
+        let entries = self.entries.lock().expect("not poisoned");
+        entries[count..].iter().map(|entry| entry.what.clone()).collect()
+    }
+
+    /// Waits until more than `count` things have arrived.
+    pub async fn grows_beyond(&self, count: usize) {
+        let mut grown = self.grown.subscribe();
+        let grown = timeout(DEADLINE, grown.wait_for(|length| *length > count)).await;
+        assert!(
+            grown.is_ok(),
+            "{} got no more than {count} things.\n{}",
+            self.who,
+            self.shown()
+        );
+    }
+
     pub fn shown(&self) -> String {
         let entries = self.entries.lock().expect("not poisoned");
         let mut text = format!("---- what {} got: {} things ----", self.who, entries.len());

@@ -6,9 +6,12 @@
 mod described;
 mod http;
 mod log;
+pub mod packets;
 mod person;
+mod picture;
 mod place;
 pub mod raw;
+mod receiver;
 mod server;
 mod shape;
 mod store;
@@ -19,13 +22,16 @@ use std::time::Duration;
 
 pub use http::{Answer, Call};
 pub use log::{Log, What};
-pub use person::{Chat, Person};
+pub use packets::arguments;
+pub use person::{Chat, Person, chat};
+pub use picture::{Part, form, picture, png, png_chunk, png_of};
 pub use place::Place;
 pub use raw::{Raw, RawFrame, op};
+pub use receiver::{Hook, Mood, Receiver, WEBHOOK_SECRET};
 pub use server::{Server, Setup, need_faults};
 pub use shape::{assert_has, assert_shape};
 pub use store::Store;
-pub use tab::{Dial, Tab, read, refused};
+pub use tab::{DURABLE, Dial, Tab, read, refused};
 pub use token::{Key, SECRET, Token};
 
 /// How long a test waits for what must come before it fails with the log. Far above what the contract promises, so

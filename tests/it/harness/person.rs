@@ -16,6 +16,12 @@ impl Chat {
     pub fn path(&self, rest: &str) -> String {
         format!("/api/conversations/{}{rest}", self.id)
     }
+
+    /// The path of a message of it.
+    pub fn message(&self, message: &Value, rest: &str) -> String {
+        let id = message["id"].as_str().expect("a message has an id");
+        self.path(&format!("/messages/{id}{rest}"))
+    }
 }
 
 /// A user of the embedding product: their tokens are signed by the test.
@@ -141,6 +147,40 @@ impl Person {
         }
     }
 
+    pub async fn channel(&self, name: &str) -> Chat {
+        chat(&self.makes(json!({"kind": "channel", "name": name})).await)
+    }
+
+    /// A room without slow mode, and its invite code.
+    pub async fn room(&self, members: &[&Person]) -> (Chat, String) {
+        let ids: Vec<&str> = members.iter().map(|member| member.id.as_str()).collect();
+        let made = self
+            .makes(json!({"kind": "room", "memberIds": ids, "slowModeSeconds": null}))
+            .await;
+        (chat(&made), text(&made["inviteCode"]))
+    }
+
+    /// Makes a conversation; as it is answered.
+    pub async fn makes(&self, body: Value) -> Value {
+        let answer = self.post("/api/conversations", body).await.ok(201);
+        answer["conversation"].clone()
+    }
+
+    /// A new invite code of the conversation.
+    pub async fn new_code(&self, chat: &Chat) -> String {
+        let answer = self.post(&chat.path("/invite-code"), json!({})).await.ok(200);
+        text(&answer["inviteCode"])
+    }
+
+    pub async fn joins(&self, chat: &Chat) -> Answer {
+        self.call("POST", &chat.path("/join")).send().await
+    }
+
+    pub async fn joins_by(&self, code: &str) -> Answer {
+        self.post("/api/conversations/join-by-code", json!({"inviteCode": code}))
+            .await
+    }
+
     pub async fn adds(&self, chat: &Chat, other: &Person) -> Value {
         self.post(&chat.path("/members"), json!({"userId": other.id}))
             .await
@@ -210,6 +250,50 @@ impl Person {
             .await
     }
 
+    /// Posts an answer to a message; the answer.
+    pub async fn replies(&self, chat: &Chat, to: &Value, text: &str) -> Value {
+        let body = json!({"content": text, "replyToId": to["id"]});
+        let answer = self.post(&chat.path("/messages"), body).await.ok(201);
+        answer["message"].clone()
+    }
+
+    /// Edits by REST; the message as it is then.
+    pub async fn edits(&self, chat: &Chat, message: &Value, text: &str) -> Value {
+        let answer = self
+            .patch(&chat.message(message, ""), json!({"content": text}))
+            .await
+            .ok(200);
+        answer["message"].clone()
+    }
+
+    pub async fn deletes(&self, chat: &Chat, message: &Value) -> Value {
+        self.delete(&chat.message(message, "")).await.ok(200)
+    }
+
+    /// Reacts by REST; all of the message's reactions then.
+    pub async fn reacts(&self, chat: &Chat, message: &Value, emoji: &str) -> Value {
+        let path = chat.message(message, &format!("/reactions/{emoji}"));
+        self.call("PUT", &path).send().await.ok(200)["reactions"].clone()
+    }
+
+    /// Takes a reaction back by REST; all of the message's reactions then.
+    pub async fn takes_back(&self, chat: &Chat, message: &Value, emoji: &str) -> Value {
+        let path = chat.message(message, &format!("/reactions/{emoji}"));
+        self.delete(&path).await.ok(200)["reactions"].clone()
+    }
+
+    /// Marks as read by REST; where they stand then.
+    pub async fn reads(&self, chat: &Chat, seq: u64) -> Value {
+        self.post(&chat.path("/read"), json!({"seq": seq})).await.ok(200)
+    }
+
+    /// Who has read a message: the ids, the first one first.
+    pub async fn sees_readers(&self, chat: &Chat, message: &Value) -> Vec<String> {
+        let receipts = self.get(&chat.message(message, "/receipts")).await.ok(200);
+        let read_by = receipts["readBy"].as_array().expect("a list").iter();
+        read_by.map(|receipt| text(&receipt["user"]["id"])).collect()
+    }
+
     /// A page of history as it is answered; `query` without the question mark.
     pub async fn page(&self, chat: &Chat, query: &str) -> Value {
         self.get(&chat.path(&format!("/messages?{query}"))).await.ok(200)
@@ -244,6 +328,19 @@ impl Person {
             .collect()
     }
 
+    // ---- for others ----
+
+    /// A call that they, an administrator, make for somebody else.
+    pub fn acts_as(&self, other: &Person, method: &str, path: &str) -> Call {
+        self.call(method, path).header("parlor-act-as", &other.id)
+    }
+
+    /// Has the server say something.
+    pub async fn announces(&self, chat: &Chat, text: &str) -> Answer {
+        self.post(&chat.path("/messages"), json!({"type": "system", "content": text}))
+            .await
+    }
+
     // ---- tabs ----
 
     pub async fn connect(&self) -> Tab {
@@ -262,6 +359,13 @@ impl Person {
     /// The same, with a receive buffer so small that the server notices soon that nobody reads.
     pub async fn raw_with_a_small_buffer(&self) -> Raw {
         Raw::connect_with_buffer(&self.realm, &self.token, Some(4096)).await
+    }
+}
+
+/// What an answer shows.
+pub fn chat(conversation: &Value) -> Chat {
+    Chat {
+        id: text(&conversation["id"]),
     }
 }
 

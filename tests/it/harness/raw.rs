@@ -61,12 +61,26 @@ impl Raw {
     }
 
     pub async fn connect_with_buffer(realm: &Realm, token: &str, receive_buffer: Option<u32>) -> Raw {
-        let mut raw = Raw::plain(realm, receive_buffer).await;
+        let raw = Raw::plain(realm, receive_buffer).await;
+        let bearer = format!("Bearer {token}");
+        raw.upgrade(realm, "/ws", &[("Authorization", &bearer)]).await
+    }
+
+    /// After the upgrade of a path, with more headers if need be.
+    pub async fn upgraded(realm: &Realm, path: &str, headers: &[(&str, &str)]) -> Raw {
+        Raw::plain(realm, None).await.upgrade(realm, path, headers).await
+    }
+
+    async fn upgrade(self, realm: &Realm, path: &str, headers: &[(&str, &str)]) -> Raw {
+        let mut raw = self;
         let host = realm.host();
+        let headers: String = headers
+            .iter()
+            .map(|(name, value)| format!("{name}: {value}\r\n"))
+            .collect();
         let request = format!(
-            "GET /ws HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\
-             Authorization: Bearer {token}\r\n\r\n"
+            "GET {path} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n{headers}\r\n"
         );
         raw.sends(request.as_bytes()).await;
         let head = raw.reads_head().await;
@@ -164,6 +178,12 @@ impl Raw {
             String::from_utf8_lossy(&frame.payload)
         );
         while self.next().await.is_some() {}
+    }
+
+    /// Says that nothing more will come, and waits until the server has closed too.
+    pub async fn gives_up(mut self) {
+        let _ = self.stream.shutdown().await;
+        while self.fill().await {}
     }
 
     /// Everything up to the end of the stream.

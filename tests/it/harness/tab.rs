@@ -58,7 +58,7 @@ impl Dial {
         self.header("origin", origin.to_owned())
     }
 
-    fn header(mut self, name: &'static str, value: String) -> Dial {
+    pub fn header(mut self, name: &'static str, value: String) -> Dial {
         self.headers.push((name, value));
         self
     }
@@ -325,9 +325,7 @@ impl Tab {
     /// The `seq` of every durable change of the conversation that came live so far, in the order of arrival.
     pub fn live_seqs(&self, chat: &Chat) -> Vec<u64> {
         self.log.all(|what| match what {
-            What::Event { name, data }
-                if matches!(name.as_str(), "new_message" | "message_deleted") && data["conversationId"] == chat.id =>
-            {
+            What::Event { name, data } if DURABLE.contains(&name.as_str()) && data["conversationId"] == chat.id => {
                 Some(data["seq"].as_u64().expect("a durable change has a seq"))
             }
             _ => None,
@@ -350,6 +348,9 @@ impl Tab {
         at
     }
 }
+
+/// The events that take a `seq`.
+pub const DURABLE: [&str; 4] = ["new_message", "message_edited", "message_deleted", "reaction_updated"];
 
 /// What a frame of the server says. An event that is not as described is strange.
 pub fn read(message: Message) -> What {

@@ -29,6 +29,9 @@ pub enum Asked {
     /// A send that was acknowledged before.
     Repeat(String, ConversationId),
     Delete(ConversationId),
+    /// May be too late for a message: `CONFLICT`.
+    Edit,
+    React,
     Sync(Vec<ConversationId>),
     /// With `after`: the answer is a page as those of `sync`.
     Join(ConversationId),
@@ -113,6 +116,7 @@ impl Device {
                 seq: number(&data["seq"]),
                 id: text(&data["messageId"]),
             }),
+            Asked::Edit => self.notes(Act::EditAnswered(message_of(&data["message"]))),
             Asked::Sync(_) => {
                 for page in data["conversations"].as_array().into_iter().flatten() {
                     if page.get("error").is_none() {
@@ -132,7 +136,7 @@ impl Device {
                 self.takes_page(&page, &data["messages"]);
             }
             Asked::Fault => self.complains(format!("the text that stands for a fault was sent: {data}")),
-            Asked::Other => {}
+            Asked::React | Asked::Other => {}
         }
     }
 
@@ -157,6 +161,7 @@ impl Device {
     fn is_refused(&mut self, what: Asked, code: &str, wait: Duration) {
         let known = code != "UNAVAILABLE";
         let soon = wait + Duration::from_millis(self.rng.random_range(20..500));
+        let late = code == "CONFLICT" && matches!(what, Asked::Edit | Asked::React);
         match what {
             Asked::Send(client_id) => self.send_is_refused(client_id, code, soon),
             Asked::Repeat(client_id, conversation) => self.notes(Act::Refused {
@@ -166,10 +171,10 @@ impl Device {
             }),
             Asked::Sync(conversations) => self.later(soon, Todo::Sync(conversations)),
             Asked::Join(conversation) => self.later(soon, Todo::Sync(vec![conversation])),
-            Asked::Delete(_) | Asked::Fault | Asked::Other => {}
+            Asked::Delete(_) | Asked::Edit | Asked::React | Asked::Fault | Asked::Other => {}
         }
         let ordinary = ["UNAVAILABLE", "RATE_LIMITED", "NOT_MEMBER", "NOT_FOUND", "FORBIDDEN"];
-        if !ordinary.contains(&code) {
+        if !late && !ordinary.contains(&code) {
             self.complains(format!("refused with {code}"));
         }
     }

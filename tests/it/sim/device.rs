@@ -9,7 +9,7 @@ use indexmap::IndexMap;
 use parlor::{
     actors::{
         commands::{self, Caller},
-        session::{self, Incoming},
+        session::{self, Carriage, Incoming, Transport},
     },
     auth::Identity,
     domain::{ConversationId, User},
@@ -139,6 +139,8 @@ impl Device {
             },
             source: Box::new(socket.clone()),
             wire: Box::new(socket.clone()),
+            carriage: Rc::new(Carriage::new(Transport::WebSocket)),
+            arrival: None,
         };
         session::start(&self.world.node, &self.world.locals[self.worker], incoming);
         self.socket = Some(socket);
@@ -221,6 +223,22 @@ impl Device {
                 let (seq, id) = (message.seq, message.id.clone());
                 self.notes(Act::Received(message));
                 self.chat(&data).seen.push(id);
+                self.follows(conversation_of(&data), seq);
+            }
+            "message_edited" => {
+                let seq = number(&data["seq"]);
+                let message = message_of(&data["message"]);
+                self.notes(Act::Edited { seq, message });
+                self.follows(conversation_of(&data), seq);
+            }
+            "reaction_updated" => {
+                let seq = number(&data["seq"]);
+                self.notes(Act::Reacted {
+                    conversation: text(&data["conversationId"]),
+                    seq,
+                    id: text(&data["messageId"]),
+                    reactions: data["reactions"].to_string(),
+                });
                 self.follows(conversation_of(&data), seq);
             }
             "message_deleted" => {

@@ -1,13 +1,16 @@
 //! One conversation as a store ought to keep it: a naive model of what each op does, without a database. Called by the fake
 //! log (ops) and the fake store (reads); nothing here takes time or fails.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use parlor::{
     db::{Appended, Change, NewMessage, Op, Outcome, Refusal, SyncPage},
     domain::{
-        Content, Conversation, Member, Message, MessageId, MessageType, Role, Seq, Timestamp, User, UserId, UserKey,
-        conversation::ConversationView,
+        Content, Conversation, Emoji, Member, Message, MessageId, MessageType, Reaction, Role, Seq, Timestamp, User,
+        UserId, UserKey, conversation::ConversationView, message::Quote,
     },
     protocol::command::ReadUpTo,
 };
@@ -24,6 +27,10 @@ pub struct Chat {
     /// Deleted: it exists for nobody any more, and takes no more ops.
     pub ended: bool,
     deletions: BTreeMap<Seq, (MessageId, Timestamp, UserId)>,
+    /// Edits (`true`) and reactions.
+    others: BTreeMap<Seq, (MessageId, bool)>,
+    /// What edited messages said first.
+    originals: HashMap<MessageId, Content>,
 }
 
 impl Chat {
@@ -35,6 +42,8 @@ impl Chat {
             head: Seq(0),
             ended: false,
             deletions: BTreeMap::new(),
+            others: BTreeMap::new(),
+            originals: HashMap::new(),
         }
     }
 
@@ -64,6 +73,20 @@ impl Chat {
         }
         match op {
             Op::Send(new) => self.send(new, sabotage),
+            Op::Edit {
+                message,
+                by,
+                content,
+                mentions,
+                at,
+            } => self.edit(*message, by, content, mentions, *at),
+            Op::React {
+                message,
+                by,
+                emoji,
+                add,
+                ..
+            } => self.react(*message, by, emoji, *add),
             Op::Delete {
                 message,
                 by,
@@ -71,6 +94,11 @@ impl Chat {
                 at,
             } => self.delete(*message, by, *moderator, *at),
             Op::MarkRead { user, upto, .. } => self.mark_read(*user, *upto),
+            // The simulation has no retention: nothing is past its time.
+            Op::Expire { .. } => Ok(Outcome::Expired {
+                upto: Seq(0),
+                more: false,
+            }),
             Op::AddMember {
                 actor,
                 user,
@@ -78,6 +106,7 @@ impl Chat {
                 note,
                 at,
                 random,
+                ..
             } => {
                 if self.member(user.key).is_some() {
                     return Err(Refusal::AlreadyMember);
@@ -141,19 +170,30 @@ impl Chat {
             && let Some(known) = self.messages.iter().find(known)
         {
             // A deleted message's content is kept for audit; the simulation repeats no deleted one with another content.
-            let same = known
-                .content
-                .as_ref()
-                .is_none_or(|content| *content == new.draft.content);
+            let first = self.originals.get(&known.id).or(known.content.as_ref());
+            let same =
+                known.reply_to_id == new.draft.reply_to && first.is_none_or(|content| *content == new.draft.content);
             return if same {
                 Ok(Outcome::Repeated(Box::new(known.clone())))
             } else {
                 Err(Refusal::OtherContent)
             };
         }
+        let answered = new.draft.reply_to.map(|id| {
+            let answered = self.messages.iter().find(|message| message.id == id);
+            answered.ok_or(Refusal::NoSuchReply).map(|answered| {
+                let content = answered.content.as_ref()?;
+                let (sender, seq) = (answered.sender.clone(), answered.seq);
+                Some(Box::new(Quote::new(id, seq, answered.kind, sender, content.as_str())))
+            })
+        });
+        let quote = answered.transpose()?.flatten();
         let (id, seq) = self.say(&new.sender, new.draft.kind, &new.draft.content, new.at, new.random);
         if let Some(message) = self.messages.last_mut() {
             message.client_id = new.draft.client_id.clone();
+            message.reply_to_id = new.draft.reply_to;
+            message.reply_to = quote.clone();
+            message.mentions = new.mentions.iter().map(|user| user.id.clone()).collect();
         }
         match sabotage {
             Sabotage::LosesAcknowledged => {
@@ -163,7 +203,68 @@ impl Chat {
             Sabotage::SkipsASeq => self.head = self.head.next(),
             _ => {}
         }
-        Ok(Outcome::Sent { id, seq })
+        Ok(Outcome::Sent { id, seq, quote })
+    }
+
+    fn edit(
+        &mut self,
+        id: MessageId,
+        by: &User,
+        content: &Content,
+        mentions: &[Arc<User>],
+        at: Timestamp,
+    ) -> Result<Outcome, Refusal> {
+        let next = self.head.next();
+        let message = self.messages.iter_mut().find(|message| message.id == id);
+        let message = message.ok_or(Refusal::NoSuchMessage)?;
+        if message.kind == MessageType::System || message.sender.key != by.key {
+            return Err(Refusal::NotYours);
+        }
+        let before = message.content.clone().ok_or(Refusal::Deleted)?;
+        let changed = before != *content;
+        if changed {
+            self.originals.entry(id).or_insert(before);
+            message.content = Some(content.clone());
+            message.mentions = mentions.iter().map(|user| user.id.clone()).collect();
+            (message.edited_at, message.change_seq) = (Some(at), next);
+            self.head = next;
+            self.others.insert(next, (id, true));
+        }
+        let message = Box::new(message.clone());
+        Ok(Outcome::Edited { message, changed })
+    }
+
+    fn react(&mut self, id: MessageId, by: &User, emoji: &Emoji, add: bool) -> Result<Outcome, Refusal> {
+        let next = self.head.next();
+        let message = self.messages.iter_mut().find(|message| message.id == id);
+        let message = message.ok_or(Refusal::NoSuchMessage)?;
+        if message.kind == MessageType::System {
+            return Err(Refusal::SystemMessage);
+        }
+        if message.content.is_none() {
+            return Err(Refusal::Deleted);
+        }
+        let of_emoji = message.reactions.iter_mut().find(|one| one.emoji == emoji.as_str());
+        let there = of_emoji.as_ref().is_some_and(|one| one.user_ids.contains(&by.id));
+        match of_emoji {
+            Some(one) if add && !there => one.user_ids.push(by.id.clone()),
+            Some(one) if !add => one.user_ids.retain(|user| *user != by.id),
+            None if add => message.reactions.push(Reaction {
+                emoji: emoji.as_str().to_owned(),
+                user_ids: vec![by.id.clone()],
+            }),
+            _ => {}
+        }
+        message.reactions.retain(|one| !one.user_ids.is_empty());
+        let changed = (there != add).then_some(next);
+        if let Some(seq) = changed {
+            (message.change_seq, self.head) = (seq, seq);
+            self.others.insert(seq, (id, false));
+        }
+        Ok(Outcome::Reacted {
+            seq: changed,
+            reactions: message.reactions.clone(),
+        })
     }
 
     fn say(
@@ -210,7 +311,12 @@ impl Chat {
         }
         let already = message.content.is_none();
         if !already {
-            (message.content, message.deleted_at, message.change_seq) = (None, Some(at), next);
+            (message.deleted_at, message.change_seq) = (Some(at), next);
+            // It is kept for audit, and tells whether a client id is repeated rightly.
+            if let Some(content) = message.content.take() {
+                self.originals.entry(id).or_insert(content);
+            }
+            (message.reply_to, message.mentions, message.reactions) = (None, Vec::new(), Vec::new());
             self.head = next;
             self.deletions.insert(next, (id, at, by.id.clone()));
         }
@@ -236,6 +342,7 @@ impl Chat {
             last_read_seq,
             moved,
             unread_count: self.unread(user, last_read_seq),
+            mention_count: self.mentions(user, last_read_seq),
         })
     }
 
@@ -281,6 +388,14 @@ impl Chat {
         self.messages.iter().filter(counts).count() as u32
     }
 
+    fn mentions(&self, user: UserKey, after: Seq) -> u32 {
+        let Some(member) = self.member(user) else { return 0 };
+        let counts = |message: &&Message| {
+            message.seq > after && message.sender.key != user && message.mentions.contains(&member.user.id)
+        };
+        self.messages.iter().filter(counts).count() as u32
+    }
+
     /// What changed after `after`; a reset when more than `reset_after` changes were missed.
     pub fn sync(&self, after: Seq, limit: usize, reset_after: u32, sabotage: Sabotage) -> SyncPage {
         if after > self.head || self.head.0 - after.0 > reset_after {
@@ -290,6 +405,8 @@ impl Chat {
                 seq: self.head,
                 has_more: false,
                 reset: true,
+                older: newest > 0,
+                expired: Seq(0),
             };
         }
         let mut messages: Vec<Message> = self.messages.iter().filter(|m| m.change_seq > after).cloned().collect();
@@ -305,6 +422,8 @@ impl Chat {
             seq: last.filter(|_| has_more).unwrap_or(self.head),
             has_more,
             reset: false,
+            older: false,
+            expired: Seq(0),
         }
     }
 
@@ -319,10 +438,35 @@ impl Chat {
                 at: *at,
                 by: by.clone(),
             }))
+            .chain(self.others.range(after.next()..).filter_map(|(seq, (id, edited))| {
+                let message = self.messages.iter().find(|message| message.id == *id)?;
+                Some(self.told(*seq, message, *edited))
+            }))
             .collect();
         changes.sort_by_key(Change::seq);
         changes.truncate(limit);
         changes
+    }
+
+    fn told(&self, seq: Seq, message: &Message, edited: bool) -> Change {
+        match edited {
+            true => Change::Edited {
+                seq,
+                message: Box::new(message.clone()),
+            },
+            false => Change::Reacted {
+                seq,
+                message: message.id,
+                reactions: message.reactions.clone(),
+                at: message.created_at,
+            },
+        }
+    }
+
+    /// The changes that are no new message, by their position: which message they changed.
+    pub fn other_changes(&self) -> impl Iterator<Item = (Seq, MessageId)> {
+        let deletions = self.deletions.iter().map(|(seq, (id, _, _))| (*seq, *id));
+        deletions.chain(self.others.iter().map(|(seq, (id, _))| (*seq, *id)))
     }
 
     pub fn view(&self, user: UserKey) -> Option<ConversationView> {
@@ -340,7 +484,7 @@ impl Chat {
             last_message,
             slug: None,
             invite_code: None,
-            mention_count: 0,
+            mention_count: self.mentions(user, member.last_read_seq),
             expired_seq: Seq(0),
             unread_count: self.unread(user, member.last_read_seq),
             last_read_seq: member.last_read_seq,

@@ -19,8 +19,10 @@ pub struct Known {
     ahead: BTreeSet<u64>,
     /// The last live change: a reset that is older sets back behind it.
     newest: u64,
-    /// Messages it could delete.
+    /// Messages it could delete or react to.
     pub seen: Vec<String>,
+    /// Messages it could edit.
+    pub mine: Vec<String>,
 }
 
 impl Known {
@@ -67,6 +69,7 @@ pub fn message_of(message: &Value) -> Message {
             Value::String(text) => text.clone(),
             other => other.to_string(),
         }),
+        reactions: message["reactions"].to_string(),
         system,
         created_at: text(&message["createdAt"]),
     }

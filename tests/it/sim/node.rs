@@ -17,9 +17,10 @@ use parlor::{
     auth::{Authenticator, RateLimits, Revoked, Tokens},
     config::{JwtConfig, Rates},
     db::Store,
-    domain::{Clock, Entropy, Timestamp},
+    domain::{Clock, Entropy, ReactionSet, Timestamp},
     metrics::Metrics,
     protocol::event::Limits,
+    webhooks::Webhooks,
 };
 use rand::{RngExt, rngs::StdRng};
 
@@ -52,11 +53,18 @@ pub async fn start(seed: u64, rng: &mut StdRng, fake: &FakeStore) -> (Arc<Node>,
         messages_burst: 2 * per_second,
         events_per_second: 2 * per_second,
         logins_per_minute: 0,
+        guesses_per_minute: 0,
     };
     let (metrics, relays, here) = (Metrics::default(), Relays::new(WORKERS), Arbiter::current());
     let (log, counted) = (Box::new(fake.clone()), metrics.clone());
-    let persistence = Persistence::start_in_arbiter(&here, move |_| Persistence::new(log, counted));
-    let presence = Presence::new(relays.clone(), store.clone(), clock.clone(), metrics.clone());
+    let persistence = Persistence::start_in_arbiter(&here, move |_| Persistence::new(log, counted, Webhooks::off()));
+    let presence = Presence::new(
+        relays.clone(),
+        store.clone(),
+        clock.clone(),
+        metrics.clone(),
+        Webhooks::off(),
+    );
     let node = Arc::new(Node {
         id: "simulated".to_owned(),
         started_at: clock.now(),
@@ -74,6 +82,7 @@ pub async fn start(seed: u64, rng: &mut StdRng, fake: &FakeStore) -> (Arc<Node>,
         rates: Arc::new(RateLimits::new(&rates)),
         clock,
         entropy: Entropy::seeded(seed),
+        webhooks: Webhooks::off(),
         metrics,
         settings: Settings {
             heartbeat: Duration::from_secs(25),
@@ -81,6 +90,7 @@ pub async fn start(seed: u64, rng: &mut StdRng, fake: &FakeStore) -> (Arc<Node>,
             room_idle: ROOM_IDLE,
             outbox_bytes: [8_000, 1_000_000][rng.random_range(0..2)],
             limits: Limits::with_rates(rates.messages_per_second, rates.events_per_second),
+            reactions: ReactionSet::parse("heart,laugh").expect("a set"),
         },
     });
     let janitor = node.clone();

@@ -15,6 +15,7 @@ use super::{
     asks::{Asked, Todo},
     device::Device,
 };
+use crate::checker::Act;
 
 impl Device {
     /// One whim; the next one is due a moment later, until the curfew.
@@ -39,8 +40,10 @@ impl Device {
         }
         let conversation = mine[self.rng.random_range(0..mine.len())];
         match self.rng.random_range(0..1000) {
-            0..480 => self.chatters(conversation),
-            480..560 => self.deletes(conversation),
+            0..400 => self.chatters(conversation),
+            400..460 => self.edits(conversation),
+            460..520 => self.reacts(conversation),
+            520..560 => self.deletes(conversation),
             560..650 => self.reads(conversation),
             650..710 => self.looks(conversation),
             710..770 => self.types(conversation),
@@ -64,9 +67,47 @@ impl Device {
         };
         for _ in 0..many {
             let long = if self.rng.random_bool(0.05) { 600 } else { 0 };
-            let text = format!("{} says {}{}", self.name, self.todos, ".".repeat(long));
+            let called = &self.world.users[self.rng.random_range(0..self.world.users.len())].name;
+            let call = if self.rng.random_bool(0.1) {
+                format!(" @{called}")
+            } else {
+                String::new()
+            };
+            let text = format!("{} says {}{call}{}", self.name, self.todos, ".".repeat(long));
             self.writes(conversation, text);
         }
+    }
+
+    /// Mostly what it said itself.
+    fn edits(&mut self, conversation: ConversationId) {
+        let chat = &self.chats[&conversation];
+        let from = if self.rng.random_bool(0.1) {
+            &chat.seen
+        } else {
+            &chat.mine
+        };
+        if from.is_empty() {
+            return;
+        }
+        let id = from[self.rng.random_range(0..from.len())].clone();
+        let content = format!("{} corrects {}", self.name, self.todos);
+        let data = json!({"conversationId": conversation, "messageId": id, "content": content});
+        self.notes(Act::Edits { id, content });
+        self.asks("edit_message", data, Asked::Edit);
+    }
+
+    /// With one of the last few messages, so that reactions meet.
+    fn reacts(&mut self, conversation: ConversationId) {
+        let seen = &self.chats[&conversation].seen;
+        let last = &seen[seen.len().saturating_sub(5)..];
+        if last.is_empty() {
+            return;
+        }
+        let message = &last[self.rng.random_range(0..last.len())];
+        let emoji = ["heart", "laugh"][self.rng.random_range(0..2)];
+        let event = ["add_reaction", "add_reaction", "remove_reaction"][self.rng.random_range(0..3)];
+        let data = json!({"conversationId": conversation, "messageId": message, "emoji": emoji});
+        self.asks(event, data, Asked::React);
     }
 
     fn deletes(&mut self, conversation: ConversationId) {

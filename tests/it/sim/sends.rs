@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{
     asks::{Asked, Todo},
     device::Device,
-    known::message_of,
+    known::{message_of, text},
 };
 use crate::checker::Act;
 
@@ -116,6 +116,8 @@ impl Device {
 
     pub fn send_is_granted(&mut self, client_id: String, message: &Value) {
         if let Some(pending) = self.pending.shift_remove(&client_id) {
+            let chat = self.chats.entry(pending.conversation).or_default();
+            chat.mine.push(text(&message["id"]));
             self.sent.push((client_id, pending.conversation, pending.text));
         }
         self.notes(Act::Answered(message_of(message)));

@@ -4,8 +4,8 @@
 use std::{rc::Rc, sync::Arc, time::Duration};
 
 use parlor::{
-    actors::commands::{self, Caller, GroupRequest},
-    domain::{ConversationId, ConversationName, Role, Settings, User, UserId},
+    actors::commands::{self, Caller, CreateRequest},
+    domain::{ConversationId, ConversationName, Kind, Role, Settings, User, UserId},
     protocol::{ApiError, ErrorCode},
 };
 use rand::{RngExt, SeedableRng, rngs::StdRng};
@@ -72,14 +72,17 @@ impl Steward {
     }
 
     async fn founds(&mut self) {
-        let request = GroupRequest {
+        let request = CreateRequest {
+            kind: Kind::Group,
+            slug: None,
+            password_hash: None,
             name: ConversationName::parse("a new group").expect("a name"),
             members: vec![self.somebody_else()],
             max_members: None,
             retention_seconds: None,
             slow_mode_seconds: None,
         };
-        let made = commands::create_group(&self.world.node, &self.caller, request).await;
+        let made = commands::create_conversation(&self.world.node, &self.caller, request).await;
         self.conversation = made.ok().map(|view| view.id);
     }
 

@@ -6,12 +6,15 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use async_trait::async_trait;
 use parlor::{
     db::{
-        Account, Appended, Change, ConversationAppend, Credentials, History, HistoryAt, ListCursor, Log, LogError,
-        Membership, NewAccount, NewGroup, RoomState, Store, StoreError, SyncPage, TokenUser,
+        Account, Appended, Behind, Change, ConversationAppend, Credentials, Door, Doorway, DuePage, EndpointKey,
+        History, HistoryAt, ListCursor, Log, LogError, Membership, NewAccount, NewConversation, NewUpload, News,
+        Receipt, Refusal, RetentionStore, RoomState, Search, SearchStore, Store, StoreError, SweepFrom, Swept,
+        SyncPage, TokenUser, Told, UploadStore, Version, WebhookStore,
     },
     domain::{
-        Conversation, ConversationId, ConversationKey, Kind, Member, Role, Seq, Timestamp, User, UserId, UserKey,
-        conversation::{ConversationView, Policies},
+        Conversation, ConversationId, ConversationKey, Kind, Member, MessageId, Role, Seq, Timestamp, UploadName, User,
+        UserId, UserKey,
+        conversation::{ChannelView, ConversationView, Policies},
     },
 };
 
@@ -63,7 +66,7 @@ impl Memory {
         }
     }
 
-    pub fn create(&mut self, group: NewGroup) -> Conversation {
+    pub fn create(&mut self, group: NewConversation) -> Conversation {
         let conversation = Conversation {
             key: ConversationKey(self.chats.len() as i64),
             id: group.id,
@@ -141,6 +144,72 @@ impl Log for FakeStore {
 
 fn not_simulated<T>() -> Found<T> {
     Err(StoreError::Unavailable("the simulation has no such thing".into()))
+}
+
+#[async_trait]
+impl UploadStore for FakeStore {
+    async fn unposted_uploads(&self, _: UserKey) -> Found<usize> {
+        not_simulated()
+    }
+
+    async fn record_upload(&self, _: NewUpload, _: usize) -> Found<bool> {
+        not_simulated()
+    }
+
+    async fn recorded_uploads(&self, _: &[UploadName]) -> Found<Vec<UploadName>> {
+        not_simulated()
+    }
+
+    async fn sweep_uploads(&self, _: Timestamp, _: usize) -> Found<Vec<UploadName>> {
+        not_simulated()
+    }
+}
+
+#[async_trait]
+impl WebhookStore for FakeStore {
+    async fn webhook_endpoint(&self, _: &str, _: Timestamp) -> Found<(EndpointKey, bool)> {
+        not_simulated()
+    }
+
+    async fn webhooks_behind(&self, _: EndpointKey, _: Option<ConversationKey>, _: usize) -> Found<Behind> {
+        not_simulated()
+    }
+
+    async fn webhook_news(&self, _: EndpointKey, _: ConversationKey, _: Option<Seq>, _: usize) -> Found<Option<News>> {
+        not_simulated()
+    }
+
+    async fn webhooks_told(&self, _: &[Told]) -> Found<()> {
+        not_simulated()
+    }
+}
+
+#[async_trait]
+impl SearchStore for FakeStore {
+    async fn search(&self, _: UserKey, _: Search) -> Found<parlor::db::Found> {
+        not_simulated()
+    }
+
+    fn search_backlog(&self) -> u64 {
+        0
+    }
+}
+
+#[async_trait]
+impl RetentionStore for FakeStore {
+    async fn due(&self, _: Timestamp, _: Option<ConversationKey>, _: usize) -> Found<DuePage> {
+        let (due, next) = (Vec::new(), None);
+        Ok(DuePage { due, next })
+    }
+
+    async fn purge(&self, _: ConversationKey, _: Timestamp, _: u32) -> Found<bool> {
+        not_simulated()
+    }
+
+    async fn sweep_read_marks(&self, _: Option<SweepFrom>, _: Timestamp, _: usize) -> Found<Swept> {
+        let (forgotten, next) = (0, None);
+        Ok(Swept { forgotten, next })
+    }
 }
 
 #[async_trait]
@@ -232,8 +301,22 @@ impl Store for FakeStore {
         not_simulated()
     }
 
-    async fn create_group(&self, group: NewGroup) -> Found<Conversation> {
-        self.ask(|memory| memory.create(group)).await
+    async fn create_conversation(&self, new: NewConversation) -> Found<Result<Conversation, Refusal>> {
+        self.ask(|memory| Ok(memory.create(new))).await
+    }
+
+    async fn door(&self, _: &Doorway, _: UserKey) -> Found<Option<Door>> {
+        not_simulated()
+    }
+
+    async fn channels(
+        &self,
+        _: UserKey,
+        _: &str,
+        _: usize,
+        _: Option<&str>,
+    ) -> Found<(Vec<ChannelView>, Option<String>)> {
+        not_simulated()
     }
 
     async fn conversation(&self, id: ConversationId) -> Found<Option<Conversation>> {
@@ -246,6 +329,7 @@ impl Store for FakeStore {
             conversation: chat.conversation.clone(),
             members: chat.members.clone(),
             head: chat.head,
+            expired: Seq(0),
         };
         self.ask(|memory| memory.chat(id).map(state)).await
     }
@@ -310,5 +394,13 @@ impl Store for FakeStore {
     async fn changes(&self, conversation: &Conversation, after: Seq, limit: usize) -> Found<Vec<Change>> {
         self.ask(|memory| memory.chats[conversation.key.0 as usize].changes(after, limit))
             .await
+    }
+
+    async fn receipts(&self, _: &Conversation, _: MessageId) -> Found<Option<Vec<Receipt>>> {
+        not_simulated()
+    }
+
+    async fn versions(&self, _: &Conversation, _: MessageId) -> Found<Option<Vec<Version>>> {
+        not_simulated()
     }
 }

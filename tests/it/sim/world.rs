@@ -13,7 +13,7 @@ use actix_rt::System;
 use futures_util::future::join_all;
 use parlor::{
     actors::{Node, presence::Online, relay::Local},
-    db::NewGroup,
+    db::NewConversation,
     domain::{ConversationId, Member, Role, User, UserId, UserKey},
     metrics::Metrics,
 };
@@ -149,16 +149,8 @@ fn stewards(world: &Rc<World>, rng: &mut StdRng) -> Vec<Steward> {
         let members = members.map(|user| user.key).filter(|_| rng.random_bool(0.7)).collect();
         let at = world.node.clock.now();
         let id = ConversationId::generate(at, world.node.entropy.bytes10());
-        world.store.memory().create(NewGroup {
-            id,
-            name: "a group".to_owned(),
-            owner: world.users[owner].key,
-            members,
-            max_members: None,
-            retention_seconds: None,
-            slow_mode_seconds: None,
-            at,
-        });
+        let group = NewConversation::group(id, "a group", world.users[owner].key, at);
+        world.store.memory().create(NewConversation { members, ..group });
         stewards.push(Steward::new(world, &world.users[owner], Some(id), rng.random()));
     }
     stewards.push(Steward::new(world, &world.users[0], None, rng.random()));
@@ -289,8 +281,13 @@ fn conversation(chat: &Chat) -> Conversation {
     Conversation {
         members: members.map(|member| member.user.id.to_string()).collect(),
         seq: chat.head.0.into(),
+        expired: 0,
         messages: messages
             .map(|message| message_of(&serde_json::to_value(message).expect("a message as JSON")))
+            .collect(),
+        changes: chat
+            .other_changes()
+            .map(|(seq, id)| (seq.0.into(), id.to_string()))
             .collect(),
         standings: chat.members.iter().map(standing).collect(),
     }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tokio::{net::TcpStream, sync::watch};
 use tokio_tungstenite::{WebSocketStream, tungstenite};
 
-use super::{DELETES_ONE_IN, Phase, State, WINDOW, World, message_of, number, text};
+use super::{DELETES_ONE_IN, EDITS_ONE_IN, Phase, REACTS_ONE_IN, State, WINDOW, World, message_of, number, text};
 use crate::{
     checker::{self, Act},
     harness::*,
@@ -26,11 +26,23 @@ struct Sending {
     content: String,
 }
 
+/// An edit or a reaction without an answer.
+#[derive(Clone, PartialEq)]
+struct Change {
+    event: &'static str,
+    data: Value,
+}
+
 /// What an answer is to.
 #[derive(Clone)]
 enum Asked {
     Send(Sending),
-    Delete { chat: String, id: String },
+    Delete {
+        chat: String,
+        id: String,
+    },
+    /// An edit or a reaction: harmless when it is asked twice.
+    Change(Change),
     Sync,
 }
 
@@ -48,6 +60,7 @@ pub struct Client {
     /// In the order in which they were first sent: tried again in this order.
     pending: Vec<Sending>,
     deletions: Vec<(String, String)>,
+    changes: Vec<Change>,
     asked: BTreeMap<i64, Asked>,
     next_id: i64,
 }
@@ -87,6 +100,7 @@ impl Client {
             ahead: BTreeMap::new(),
             pending: Vec::new(),
             deletions: Vec::new(),
+            changes: Vec::new(),
             asked: BTreeMap::new(),
             next_id: 1,
         }
@@ -142,6 +156,10 @@ impl Client {
         for (chat, id) in self.deletions.clone() {
             self.deletes(&mut socket, chat, id).await?;
         }
+        for change in self.changes.clone() {
+            self.asks(&mut socket, change.event, change.data.clone(), Asked::Change(change))
+                .await?;
+        }
         loop {
             let now = phase.borrow().clone();
             self.writes_on(&mut socket, &now).await?;
@@ -171,7 +189,8 @@ impl Client {
             self.pending.push(sending.clone());
             self.submits(socket, sending).await?;
         }
-        let at_rest = self.pending.is_empty() && self.deletions.is_empty() && self.asked.is_empty();
+        let none_pending = self.pending.is_empty() && self.deletions.is_empty() && self.changes.is_empty();
+        let at_rest = none_pending && self.asked.is_empty();
         let behind = |(chat, seq): (&String, &u64)| self.cursors.get(chat).is_some_and(|cursor| cursor < seq);
         let state = match phase {
             Phase::Settle if at_rest => State::Settled,
@@ -211,6 +230,34 @@ impl Client {
             .await
     }
 
+    async fn changes(&mut self, socket: &mut Socket, event: &'static str, data: Value) -> Result<(), Lost> {
+        let change = Change { event, data };
+        self.changes.push(change.clone());
+        self.asks(socket, event, change.data.clone(), Asked::Change(change))
+            .await
+    }
+
+    async fn edits(&mut self, socket: &mut Socket, chat: &str, id: &str) -> Result<(), Lost> {
+        let content = format!("{} instead", self.person.client_id());
+        let data = json!({"conversationId": chat, "messageId": id, "content": content});
+        let id = id.to_owned();
+        self.notes(Act::Edits { id, content });
+        self.changes(socket, "edit_message", data).await
+    }
+
+    /// Sometimes, and sometimes takes it back.
+    async fn may_react(&mut self, socket: &mut Socket, chat: &str, id: &str) -> Result<(), Lost> {
+        if !self.writes || *self.world.phase.borrow() != Phase::Chat || !self.rng.random_ratio(1, REACTS_ONE_IN) {
+            return Ok(());
+        }
+        let data = json!({"conversationId": chat, "messageId": id, "emoji": "heart"});
+        self.changes(socket, "add_reaction", data.clone()).await?;
+        if self.rng.random_ratio(1, 2) {
+            self.changes(socket, "remove_reaction", data).await?;
+        }
+        Ok(())
+    }
+
     async fn syncs(&mut self, socket: &mut Socket, chats: &[String]) -> Result<(), Lost> {
         let cursor = |chat: &String| json!({"conversationId": chat, "seq": self.cursors.get(chat).unwrap_or(&0)});
         let data = json!({"cursors": chats.iter().map(cursor).collect::<Vec<Value>>()});
@@ -221,9 +268,25 @@ impl Client {
         match what {
             What::Event { name, data } if name == "new_message" => {
                 let message = message_of(&data);
-                let (chat, seq) = (message.conversation.clone(), message.seq);
+                let (chat, seq, id) = (message.conversation.clone(), message.seq, message.id.clone());
                 self.notes(Act::Received(message));
+                self.may_react(socket, &chat, &id).await?;
                 self.follows(socket, chat, seq).await
+            }
+            What::Event { name, data } if name == "message_edited" => {
+                let (seq, message) = (number(&data["seq"]), message_of(&data["message"]));
+                self.notes(Act::Edited { seq, message });
+                self.follows(socket, text(&data["conversationId"]), seq).await
+            }
+            What::Event { name, data } if name == "reaction_updated" => {
+                let (conversation, seq) = (text(&data["conversationId"]), number(&data["seq"]));
+                self.notes(Act::Reacted {
+                    conversation: conversation.clone(),
+                    seq,
+                    id: text(&data["messageId"]),
+                    reactions: data["reactions"].to_string(),
+                });
+                self.follows(socket, conversation, seq).await
             }
             What::Event { name, data } if name == "message_deleted" => {
                 let (conversation, seq) = (text(&data["conversationId"]), number(&data["seq"]));
@@ -287,6 +350,8 @@ impl Client {
                 if !deleted && self.rng.random_ratio(1, DELETES_ONE_IN) {
                     self.deletions.push(own.clone());
                     self.deletes(socket, own.0, own.1).await?;
+                } else if !deleted && self.rng.random_ratio(1, EDITS_ONE_IN) {
+                    self.edits(socket, &own.0, &own.1).await?;
                 }
             }
             Asked::Delete { chat, id } => {
@@ -296,6 +361,12 @@ impl Client {
                     seq: number(&data["seq"]),
                     id,
                 });
+            }
+            Asked::Change(change) => {
+                self.changes.retain(|pending| *pending != change);
+                if change.event == "edit_message" {
+                    self.notes(Act::EditAnswered(message_of(&data["message"])));
+                }
             }
             Asked::Sync => {
                 for part in data["conversations"].as_array().expect("a list") {
@@ -333,6 +404,20 @@ impl Client {
 
     /// A refusal that may be repeated is repeated at once; no other is expected of a right server.
     async fn is_refused(&mut self, socket: &mut Socket, asked: Asked, error: Value) -> Result<(), Lost> {
+        // Deleted in the meantime.
+        if let Asked::Change(change) = &asked
+            && error["code"] == "CONFLICT"
+        {
+            self.changes.retain(|pending| pending != change);
+            return Ok(());
+        }
+        if let Asked::Delete { id, .. } = &asked
+            && error["code"] == "NOT_FOUND"
+        {
+            // Retention was there first. Where there is none, the checker finds that the message is not.
+            self.deletions.retain(|(_, pending)| pending != id);
+            return Ok(());
+        }
         assert_eq!(error["retryable"], true, "{} was refused: {error}", self.person.name);
         match asked {
             Asked::Send(sending) => {
@@ -347,6 +432,10 @@ impl Client {
                 self.submits(socket, sending).await
             }
             Asked::Delete { chat, id } => self.deletes(socket, chat, id).await,
+            Asked::Change(change) => {
+                let (event, data) = (change.event, change.data.clone());
+                self.asks(socket, event, data, Asked::Change(change)).await
+            }
             Asked::Sync => {
                 let chats: Vec<String> = self.chats.iter().map(|chat| chat.id.clone()).collect();
                 self.syncs(socket, &chats).await

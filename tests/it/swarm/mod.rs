@@ -8,10 +8,9 @@ use std::{
     sync::{Arc, atomic::AtomicU64},
 };
 
+use client::Client;
 use serde_json::Value;
 use tokio::{sync::watch, task::JoinHandle, time::timeout};
-
-use client::Client;
 
 use crate::{
     checker::{self, Breach, Conversation, End},
@@ -23,6 +22,12 @@ const WINDOW: usize = 16;
 
 /// One in so many of its own messages a client deletes.
 const DELETES_ONE_IN: u32 = 40;
+
+/// One in so many it edits, of the rest.
+const EDITS_ONE_IN: u32 = 15;
+
+/// To one in so many messages of anybody it reacts.
+const REACTS_ONE_IN: u32 = 60;
 
 /// What the clients are to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,6 +66,7 @@ pub struct Swarm {
     people: Vec<Person>,
     pub chats: Vec<(Chat, Vec<usize>)>,
     clients: Vec<(JoinHandle<checker::Log>, watch::Receiver<State>)>,
+    place: Arc<Place>,
 }
 
 impl Swarm {
@@ -88,6 +94,7 @@ impl Swarm {
             people,
             chats,
             clients: Vec::new(),
+            place: Arc::clone(server.place()),
         };
         for user in 0..swarm.people.len() {
             swarm.joins(user, true, seed);
@@ -171,24 +178,36 @@ impl Swarm {
     async fn final_state(&self) -> End {
         let mut end = End::default();
         for (chat, members) in &self.chats {
-            let mut conversation = Conversation::default();
-            for member in members {
-                let person = &self.people[*member];
-                let listed = person.listed(chat).await;
-                conversation.members.insert(person.id.clone());
-                conversation.seq = number(&listed["seq"]);
-                let standing = (
-                    person.id.clone(),
-                    number(&listed["lastReadSeq"]),
-                    number(&listed["unreadCount"]),
-                );
-                conversation.standings.push(standing);
+            // Once more while retention takes something away from between the looks.
+            let mut conversation = self.state_of(chat, members).await;
+            while number(&self.people[members[0]].listed(chat).await["expiredSeq"]) != conversation.expired {
+                conversation = self.state_of(chat, members).await;
             }
-            let history = self.people[members[0]].history(chat).await;
-            conversation.messages = history.iter().map(message_of).collect();
             end.conversations.insert(chat.id.clone(), conversation);
         }
         end
+    }
+
+    async fn state_of(&self, chat: &Chat, members: &[usize]) -> Conversation {
+        let mut conversation = Conversation::default();
+        for member in members {
+            let person = &self.people[*member];
+            let listed = person.listed(chat).await;
+            conversation.members.insert(person.id.clone());
+            conversation.seq = number(&listed["seq"]);
+            conversation.expired = number(&listed["expiredSeq"]);
+            let standing = (
+                person.id.clone(),
+                number(&listed["lastReadSeq"]),
+                number(&listed["unreadCount"]),
+            );
+            conversation.standings.push(standing);
+        }
+        let history = self.people[members[0]].history(chat).await;
+        conversation.messages = history.iter().map(message_of).collect();
+        // What was changed again since is told by nobody: only the store knows that number.
+        conversation.changes = Store::open(&self.place.data()).changes_of(&chat.id);
+        conversation
     }
 
     async fn online(&self) -> BTreeSet<String> {
@@ -220,6 +239,7 @@ fn message_of(message: &Value) -> checker::Message {
         sender: message["sender"]["id"].as_str().unwrap_or_default().to_owned(),
         client_id: message["clientId"].as_str().map(str::to_owned),
         content: message["content"].as_str().map(str::to_owned),
+        reactions: message["reactions"].to_string(),
         system: message["type"] == "system",
         created_at: text(&message["createdAt"]),
     }

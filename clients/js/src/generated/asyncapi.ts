@@ -113,6 +113,14 @@ export interface components {
             /** @description The position of the deletion. */
             seq: components["schemas"]["Seq"];
         };
+        /** @description Which message, and what it says from now on. */
+        EditData: {
+            content: string;
+            conversationId: components["schemas"]["ConversationId"];
+            messageId: components["schemas"]["MessageId"];
+        };
+        /** @description One of the configured set. */
+        Emoji: string;
         /**
          * @description What went wrong, for programs.
          * @enum {string}
@@ -139,6 +147,8 @@ export interface components {
         Joined: {
             /** @description The conversation as the caller sees it. */
             conversation: components["schemas"]["ConversationView"];
+            /** @description Up to where retention has removed everything: forget what you have of that. */
+            expiredSeq: components["schemas"]["Seq"];
             /** @description Whether there are older ones (or, with `after`, further changes). */
             hasMore: boolean;
             /** @description Its members, longest-standing first. */
@@ -159,6 +169,8 @@ export interface components {
         Left: Record<string, never>;
         /** @description The bounds that a client should know, in `ready`. */
         Limits: {
+            /** @description Largest drawing, in bytes as it is sent. */
+            drawingBytes: number;
             /**
              * Format: int32
              * @description Other events a second and user, 0 for no limit.
@@ -166,6 +178,8 @@ export interface components {
             eventsPerSecond: number;
             /** @description Largest frame, in bytes. */
             frameBytes: number;
+            /** @description Largest image, in bytes. */
+            imageBytes: number;
             /**
              * Format: int32
              * @description Messages a second and user, 0 for no limit.
@@ -239,6 +253,12 @@ export interface components {
             messageId: components["schemas"]["MessageId"];
             seq: components["schemas"]["Seq"];
         };
+        /** @description A message was edited; told again after a failure, it is the message's form of then. */
+        MessageEditedEvent: {
+            conversationId: components["schemas"]["ConversationId"];
+            message: components["schemas"]["Message"];
+            seq: components["schemas"]["Seq"];
+        };
         /**
          * Format: uuid
          * @description A message, as clients name it: a UUIDv7 (RFC 9562) whose bits 30 to 61 carry the message's `seq`, so
@@ -257,6 +277,14 @@ export interface components {
          * @enum {string}
          */
         MessageType: "text" | "drawing" | "image" | "system";
+        /**
+         * @description Retention removed every message up to and with `expired_seq`, and what was done to them: to be forgotten. A cursor
+         *     below it moves up to it.
+         */
+        MessagesExpiredEvent: {
+            conversationId: components["schemas"]["ConversationId"];
+            expiredSeq: components["schemas"]["Seq"];
+        };
         /**
          * @description A message.
          * @example {
@@ -344,6 +372,36 @@ export interface components {
             /** @description Who, first to last. */
             userIds: components["schemas"]["UserId"][];
         };
+        /** @description Which message, and which emoji. */
+        ReactionData: {
+            conversationId: components["schemas"]["ConversationId"];
+            emoji: string;
+            messageId: components["schemas"]["MessageId"];
+        };
+        /** @description A reaction came or went: all that the message has now. */
+        ReactionUpdatedEvent: {
+            conversationId: components["schemas"]["ConversationId"];
+            messageId: components["schemas"]["MessageId"];
+            reactions: components["schemas"]["Reaction"][];
+            seq: components["schemas"]["Seq"];
+        };
+        /**
+         * @description Who reacted to a message, and with what.
+         * @example {
+         *       "reactions": [
+         *         {
+         *           "emoji": "heart",
+         *           "userIds": [
+         *             "u-1"
+         *           ]
+         *         }
+         *       ]
+         *     }
+         */
+        Reactions: {
+            /** @description In the order in which the emoji were first used. */
+            reactions: components["schemas"]["Reaction"][];
+        };
         /** @description Up to where: one of both. */
         ReadData: {
             conversationId: components["schemas"]["ConversationId"];
@@ -354,6 +412,11 @@ export interface components {
         ReadState: {
             /** @description Up to where the caller has read. */
             lastReadSeq: components["schemas"]["Seq"];
+            /**
+             * Format: int32
+             * @description What of that mentions the caller.
+             */
+            mentionCount: number;
             /**
              * Format: int32
              * @description What is unread behind it.
@@ -367,6 +430,7 @@ export interface components {
             heartbeatSeconds: number;
             limits: components["schemas"]["Limits"];
             nodeId: string;
+            reactions: components["schemas"]["Emoji"][];
             serverTime: components["schemas"]["Timestamp"];
             sessionId: components["schemas"]["SessionId"];
             user: components["schemas"]["User"];
@@ -421,6 +485,8 @@ export interface components {
             name: string | null;
             /** @description The position of the last change. */
             seq: components["schemas"]["Seq"];
+            /** @description What a channel is found by. */
+            slug?: string | null;
         };
         /** @description From where on, and how much at once. */
         SyncData: {
@@ -438,6 +504,8 @@ export interface components {
         SyncedConversation: {
             /** @description Where. */
             conversationId: components["schemas"]["ConversationId"];
+            /** @description Up to where retention has removed everything: to be forgotten. */
+            expiredSeq: components["schemas"]["Seq"];
             /** @description Whether there is more. */
             hasMore: boolean;
             /** @description By `changeSeq`, in their latest form; after a reset the newest 50. */
@@ -527,10 +595,16 @@ export interface ServerEvents {
     member_removed: components["schemas"]["MemberRemovedEvent"];
     /** A message was deleted. */
     message_deleted: components["schemas"]["MessageDeletedEvent"];
+    /** A message was edited; told again after a failure, it is the message's form of then. */
+    message_edited: components["schemas"]["MessageEditedEvent"];
     /** A member's read cursor moved. */
     message_read: components["schemas"]["MessageReadEvent"];
+    /** Retention removed every message up to and with `expired_seq`, and what was done to them: to be forgotten. A cursor below it moves up to it. */
+    messages_expired: components["schemas"]["MessagesExpiredEvent"];
     /** A message was committed. */
     new_message: components["schemas"]["Message"];
+    /** A reaction came or went: all that the message has now. */
+    reaction_updated: components["schemas"]["ReactionUpdatedEvent"];
     /** The first one after connecting. */
     ready: components["schemas"]["ReadyEvent"];
     /** Your token ends soon: `authenticate`. */
@@ -550,10 +624,14 @@ export interface ServerEvents {
 }
 /** Every request of a client: its data, and its answer's. */
 export interface Requests {
+    /** Reacts with an emoji */
+    add_reaction: { data: components["schemas"]["ReactionData"]; answer: components["schemas"]["Reactions"] };
     /** A new token of the same user */
     authenticate: { data: components["schemas"]["AuthenticateData"]; answer: components["schemas"]["Authenticated"] };
     /** Deletes a message */
     delete_message: { data: components["schemas"]["MessageData"]; answer: components["schemas"]["Deleted"] };
+    /** Gives one's own text another content */
+    edit_message: { data: components["schemas"]["EditData"]; answer: components["schemas"]["OneMessage"] };
     /** Who is online */
     get_presence: { data: components["schemas"]["PresenceData"]; answer: components["schemas"]["PresenceList"] };
     /** Opens a conversation, and says what is there */
@@ -562,6 +640,8 @@ export interface Requests {
     leave_conversation: { data: components["schemas"]["InConversation"]; answer: components["schemas"]["Left"] };
     /** Moves the read cursor forward */
     mark_read: { data: components["schemas"]["ReadData"]; answer: components["schemas"]["ReadState"] };
+    /** Takes a reaction back */
+    remove_reaction: { data: components["schemas"]["ReactionData"]; answer: components["schemas"]["Reactions"] };
     /** Sends a message; answered after the commit */
     send_message: { data: components["schemas"]["SendData"]; answer: components["schemas"]["OneMessage"] };
     /** What changed after each cursor */

@@ -131,6 +131,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/channels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Channels
+         * @description Those that anybody may join, the caller's own among them.
+         */
+        get: operations["list_channels"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/conversations": {
         parameters: {
             query?: never;
@@ -142,8 +162,8 @@ export interface paths {
         get: operations["list_conversations"];
         put?: never;
         /**
-         * Make a group
-         * @description The caller is its owner.
+         * Make a group, channel or room
+         * @description The caller is its owner. A room has an invite code from the start, which is shown to its owner and admins.
          */
         post: operations["create_conversation"];
         delete?: never;
@@ -166,6 +186,26 @@ export interface paths {
          * @description There is one for two users, whoever asks and however many at once.
          */
         post: operations["find_or_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/conversations/join-by-code": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Join by an invite code
+         * @description Whoever is a member already gets the same answer, and nothing happens.
+         */
+        post: operations["join_by_code"];
         delete?: never;
         options?: never;
         head?: never;
@@ -196,6 +236,51 @@ export interface paths {
          *     is so already changes nothing and tells nobody.
          */
         patch: operations["update_conversation"];
+        trace?: never;
+    };
+    "/api/conversations/{id}/invite-code": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make a new invite code
+         * @description For the owner and admins of what is not direct. The code before lets nobody in any more.
+         */
+        post: operations["new_invite_code"];
+        /**
+         * Take the invite code away
+         * @description For the owner and admins of a group or channel. A room has no other door: it always has a code.
+         */
+        delete: operations["take_invite_code"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/conversations/{id}/join": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Join a channel
+         * @description Whoever is a member already, of whatever it is, gets the same answer, and nothing happens. Where there is no password,
+         *     the body may be left away.
+         */
+        post: operations["join_conversation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/conversations/{id}/leave": {
@@ -306,6 +391,71 @@ export interface paths {
         delete: operations["delete_message"];
         options?: never;
         head?: never;
+        /**
+         * Edit a message
+         * @description One's own text. The same content again changes nothing; what it said before is kept for administrators.
+         */
+        patch: operations["edit_message"];
+        trace?: never;
+    };
+    "/api/conversations/{id}/messages/{messageId}/reactions/{emoji}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * React
+         * @description With an emoji of the configured set; the same one again changes nothing.
+         */
+        put: operations["add_reaction"];
+        post?: never;
+        /**
+         * Take a reaction back
+         * @description One's own; one that is not there changes nothing.
+         */
+        delete: operations["remove_reaction"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/conversations/{id}/messages/{messageId}/receipts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who has read a message */
+        get: operations["show_receipts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/conversations/{id}/messages/{messageId}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What a message said before
+         * @description Of edited and of deleted messages, for as long as retention keeps them.
+         */
+        get: operations["show_versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
         patch?: never;
         trace?: never;
     };
@@ -375,6 +525,48 @@ export interface paths {
         get: operations["show_presence"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Search
+         * @description Text messages of the caller's conversations, by their words. What is deleted or gone is not found, what was edited is
+         *     found under its new words only.
+         */
+        get: operations["search"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/uploads": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Upload an image
+         * @description For a message of the caller's: until one shows it, it is kept for 50 hours. Whatever does not belong to the picture (where
+         *     it was taken, with what) is removed; which way up it is stays.
+         */
+        post: operations["upload_image"];
         delete?: never;
         options?: never;
         head?: never;
@@ -479,6 +671,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/uploads/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * An uploaded image
+         * @description Needs no token: the name is known only to those who were shown it. It never changes; gone soon after its message is.
+         */
+        get: operations["show_upload"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        /**
+         * Whether there is an uploaded image
+         * @description As the GET, without the image.
+         */
+        head: operations["head_upload"];
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -506,8 +722,51 @@ export interface components {
             /** @description Whether the same request may succeed later. */
             retryable: boolean;
         };
+        /** @description A page of channels. */
+        ChannelList: {
+            /** @description By slug. */
+            channels: components["schemas"]["ChannelView"][];
+            /** @description Asks for the next page; `null` on the last one. */
+            nextCursor: string | null;
+        };
+        /** @description A channel as everybody sees it who looks for one. */
+        ChannelView: {
+            /** @description When it was made. */
+            createdAt: components["schemas"]["Timestamp"];
+            /** @description Whether joining asks for a password. */
+            hasPassword: boolean;
+            /** @description Its name for clients. */
+            id: components["schemas"]["ConversationId"];
+            /** @description Whether the one who looks is a member. */
+            joined: boolean;
+            lastMessageAt: components["schemas"]["Timestamp"] | null;
+            /**
+             * Format: int32
+             * @description How many members it has.
+             */
+            memberCount: number;
+            /** @description What it is called. */
+            name: string;
+            /** @description What it is found by: unique among channels. */
+            slug: string;
+        };
         /** @description What makes a send idempotent: 1 to 64 characters chosen by the client, no control characters. */
         ClientId: string;
+        /**
+         * @description An invitation.
+         * @example {
+         *       "inviteCode": "4T2C8VD2T6K3RBQZ0WJ5NHM7XE"
+         *     }
+         */
+        CodeRequest: {
+            /** @description In any case, with hyphens and spaces as you like. */
+            inviteCode: string;
+            /**
+             * Format: password
+             * @description Where there is one.
+             */
+            password?: string | null;
+        };
         /** @description Transactions of the log since the start. */
         CommitFigures: {
             /** @description Changes in one transaction. */
@@ -555,7 +814,7 @@ export interface components {
             nextCursor: string | null;
         };
         /**
-         * @description What to make. Today groups only.
+         * @description What to make: a group, channel or room.
          * @example {
          *       "kind": "group",
          *       "memberIds": [
@@ -568,23 +827,26 @@ export interface components {
             kind: components["schemas"]["Kind"];
             /**
              * Format: int32
-             * @description Most members.
+             * @description Most members; of a room 16 unless it is given, `null` for no policy.
              */
             maxMembers?: number | null;
             /** @description Who else belongs to it from the start. */
             memberIds?: components["schemas"]["UserId"][];
-            /** @description Needed for a group. */
+            /** @description Needed for a group and for a channel, whose name is unique; a room without one is called "Room". */
             name?: string | null;
-            /** @description Not for groups in this version. */
+            /**
+             * Format: password
+             * @description What joining by oneself asks for.
+             */
             password?: string | null;
             /**
              * Format: int32
-             * @description How long messages are kept.
+             * @description How long messages are kept; in a room 172800 unless it is given, `null` for ever.
              */
             retentionSeconds?: number | null;
             /**
              * Format: int32
-             * @description Pause between two messages of one user.
+             * @description Pause between two messages of one user; in a room 1 unless it is given, `null` or 0 for none.
              */
             slowModeSeconds?: number | null;
         };
@@ -674,6 +936,16 @@ export interface components {
             p99: number;
         };
         /**
+         * @description What a message is to say.
+         * @example {
+         *       "content": "hello, all"
+         *     }
+         */
+        EditRequest: {
+            /** @description 1 to 2000 characters after trimming. */
+            content: string;
+        };
+        /**
          * @description What every refusal looks like.
          * @example {
          *       "error": {
@@ -695,6 +967,11 @@ export interface components {
         ErrorDetails: components["schemas"]["ApiError"] & {
             /** @description As in the header `x-request-id`: what to tell the operator. */
             requestId: string;
+        };
+        /** @description A message that was found: in its latest form, with the pieces of its content. */
+        FoundMessage: components["schemas"]["Message"] & {
+            /** @description The whole content in pieces, one behind the other; plain text like the content itself. */
+            highlights: components["schemas"]["Segment"][];
         };
         /** @description The answer to find-or-create. */
         FoundOrCreated: {
@@ -720,6 +997,27 @@ export interface components {
             hasMoreAfter: boolean;
             /** @description Oldest first. */
             messages: components["schemas"]["Message"][];
+        };
+        /**
+         * @description What lets in who knows it.
+         * @example {
+         *       "inviteCode": "4T2C8VD2T6K3RBQZ0WJ5NHM7XE"
+         *     }
+         */
+        InviteCodeBody: {
+            /** @description 128 random bits. */
+            inviteCode: string;
+        };
+        /**
+         * @description What joining may ask for.
+         * @example {}
+         */
+        JoinRequest: {
+            /**
+             * Format: password
+             * @description Where there is one.
+             */
+            password?: string | null;
         };
         /**
          * @description What a conversation is. The numbers are what the store keeps.
@@ -767,6 +1065,11 @@ export interface components {
             appendQueue: number;
             /** @description In the rooms that were asked, for their turn. */
             rooms: number;
+            /**
+             * Format: int64
+             * @description For the search index: conversations of which it lacks something.
+             */
+            searchBacklog: number;
         };
         /** @description Who belongs to it. */
         MemberList: {
@@ -840,14 +1143,20 @@ export interface components {
         MessageRequest: {
             /** @description Makes the call repeatable: the same one sends nothing again, and is answered with the first message. */
             clientId?: string | null;
-            /** @description 1 to 2000 characters after trimming. */
-            content: string;
+            /**
+             * @description Of a text 1 to 2000 characters after trimming; of an image the `url` that an upload was answered with; of a drawing
+             *     `{operations, width, height}`.
+             */
+            content: components["schemas"]["Content"];
             /**
              * Format: uuid
              * @description The message it answers.
              */
             replyToId?: string | null;
-            /** @description `text`, which is also what it is when it is not given. */
+            /**
+             * @description `text`, which is also what it is when it is not given, `image` or `drawing`; `system` for administrators of the server:
+             *     the server says it, to any conversation.
+             */
             type?: string | null;
         };
         /**
@@ -890,6 +1199,7 @@ export interface components {
              * @description Users with at least one session.
              */
             usersOnline: number;
+            webhooks: components["schemas"]["WebhookFigures"];
         };
         /** @description A conversation. */
         OneConversation: {
@@ -999,6 +1309,23 @@ export interface components {
             userIds: components["schemas"]["UserId"][];
         };
         /**
+         * @description Who reacted to a message, and with what.
+         * @example {
+         *       "reactions": [
+         *         {
+         *           "emoji": "heart",
+         *           "userIds": [
+         *             "u-1"
+         *           ]
+         *         }
+         *       ]
+         *     }
+         */
+        Reactions: {
+            /** @description In the order in which the emoji were first used. */
+            reactions: components["schemas"]["Reaction"][];
+        };
+        /**
          * @description Up to where one has read: one of both.
          * @example {
          *       "seq": 42
@@ -1012,6 +1339,11 @@ export interface components {
         ReadState: {
             /** @description Up to where the caller has read. */
             lastReadSeq: components["schemas"]["Seq"];
+            /**
+             * Format: int32
+             * @description What of that mentions the caller.
+             */
+            mentionCount: number;
             /**
              * Format: int32
              * @description What is unread behind it.
@@ -1030,6 +1362,18 @@ export interface components {
             database: string;
             /** @description `ok`, `unavailable`, or `draining` when the server is going away. */
             status: string;
+        };
+        /** @description That somebody has read a message. */
+        Receipt: {
+            /** @description When their read cursor first reached it. */
+            readAt: components["schemas"]["Timestamp"];
+            /** @description Who. */
+            user: components["schemas"]["User"];
+        };
+        /** @description Who has read a message. */
+        Receipts: {
+            /** @description Members of now but its sender, who were members when it was sent; whoever read it first is first. */
+            readBy: components["schemas"]["Receipt"][];
         };
         /**
          * @description Somebody who wants an account.
@@ -1074,6 +1418,20 @@ export interface components {
             /** @description Users who have it open. */
             viewers: number;
         };
+        /** @description A page of what was found. */
+        SearchPage: {
+            /** @description Whether there are older ones: ask again with `before`, the id of the last one. */
+            hasMore: boolean;
+            /** @description Newest first. */
+            messages: components["schemas"]["FoundMessage"][];
+        };
+        /** @description A piece of a text that was found. All pieces one behind the other are the text. */
+        Segment: {
+            /** @description Whether this is what was looked for. */
+            match: boolean;
+            /** @description What it says, as it was sent: not HTML. */
+            text: string;
+        };
         /**
          * Format: int32
          * @description Position of a durable change in its conversation: 1, 2, 3, … without a gap; 0 is "before the first".
@@ -1081,8 +1439,12 @@ export interface components {
          *     32 bits: a conversation ends at 4,294,967,295 changes (at ten a second: 13 years). See `docs/decisions/0002-position.md`.
          */
         Seq: number;
-        /** @description Open sessions by what they speak. */
+        /** @description Open sessions by what they speak, and over what. */
         SessionFigures: {
+            /** Format: int64 */
+            socketioPolling: number;
+            /** Format: int64 */
+            socketioWebsocket: number;
             /** Format: int64 */
             websocket: number;
         };
@@ -1111,7 +1473,10 @@ export interface components {
              */
             maxMembers?: number | null;
             name?: string | null;
-            /** @description Not for groups in this version. */
+            /**
+             * Format: password
+             * @description What joining by oneself asks for; `null` for no password.
+             */
             password?: string | null;
             /**
              * Format: int32
@@ -1126,6 +1491,24 @@ export interface components {
         };
         /** Format: date-time */
         Timestamp: string;
+        /** @description A picture to upload. */
+        UploadForm: {
+            /**
+             * Format: binary
+             * @description PNG, JPEG, GIF or WebP, at most 2 MB, with its type as the part's `Content-Type`.
+             */
+            image: string;
+        };
+        /**
+         * @description Where an upload is.
+         * @example {
+         *       "url": "/uploads/mnkd3jyeckmfgcz5nhdqeqq2xa.png"
+         *     }
+         */
+        Uploaded: {
+            /** @description To be the content of a message of the type `image`. */
+            url: string;
+        };
         /** @description A user: of this server (registered here) or of the embedding product (recorded from a valid token). */
         User: {
             /** @description A picture, if there is one. */
@@ -1171,9 +1554,51 @@ export interface components {
             displayName?: string | null;
             name: string;
         };
+        /** @description What a message said for a time. */
+        Version: {
+            content: components["schemas"]["Content"];
+            /** @description Since when. */
+            writtenAt: components["schemas"]["Timestamp"];
+        };
+        /** @description All that a message has said. */
+        Versions: {
+            /** @description Oldest first; the last one is what it says now, or said when it was deleted. */
+            versions: components["schemas"]["Version"][];
+        };
+        /** @description Webhooks since the start. */
+        WebhookFigures: {
+            /**
+             * Format: int64
+             * @description Conversations with something that an endpoint was not told, over all endpoints.
+             */
+            backlog: number;
+            /**
+             * Format: int64
+             * @description Requests that their receiver took.
+             */
+            delivered: number;
+            /**
+             * Format: int64
+             * @description Of them, those that answered 410 Gone.
+             */
+            disabled: number;
+            /** @description Configured. */
+            endpoints: number;
+            /** @description Tries that failed, by reason: `status`, `timeout`, `connection`, `gone`. */
+            failed: {
+                [key: string]: number;
+            };
+            /** @description How long receivers took. */
+            latencySeconds: components["schemas"]["Distribution"];
+            /**
+             * Format: int64
+             * @description How old the oldest of it is.
+             */
+            oldestSeconds: number;
+        };
     };
     responses: {
-        /** @description FORBIDDEN: for administrators of the server */
+        /** @description FORBIDDEN: for administrators of the server; acting for others is too */
         Forbidden: {
             headers: {
                 [name: string]: unknown;
@@ -1365,7 +1790,10 @@ export interface components {
             };
         };
     };
-    parameters: never;
+    parameters: {
+        /** @description For administrators of the server: the user for whom this is. The request is judged as if they had sent it. FORBIDDEN without administrator's rights, NOT_FOUND for nobody */
+        ActAs: components["schemas"]["UserId"];
+    };
     requestBodies: never;
     headers: never;
     pathItems: never;
@@ -1375,7 +1803,10 @@ export interface operations {
     show_metrics: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description For administrators of the server: the user for whom this is. The request is judged as if they had sent it. FORBIDDEN without administrator's rights, NOT_FOUND for nobody */
+                "Parlor-Act-As"?: components["parameters"]["ActAs"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -1390,8 +1821,10 @@ export interface operations {
                     "application/json": components["schemas"]["NodeFigures"];
                 };
             };
+            400: components["responses"]["Invalid"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
         };
@@ -1399,7 +1832,10 @@ export interface operations {
     list_sessions: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description For administrators of the server: the user for whom this is. The request is judged as if they had sent it. FORBIDDEN without administrator's rights, NOT_FOUND for nobody */
+                "Parlor-Act-As"?: components["parameters"]["ActAs"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -1414,8 +1850,10 @@ export interface operations {
                     "application/json": components["schemas"]["SessionList"];
                 };
             };
+            400: components["responses"]["Invalid"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
         };
@@ -1423,7 +1861,10 @@ export interface operations {
     disconnect_session: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description For administrators of the server: the user for whom this is. The request is judged as if they had sent it. FORBIDDEN without administrator's rights, NOT_FOUND for nobody */
+                "Parlor-Act-As"?: components["parameters"]["ActAs"];
+            };
             path: {
                 /** @description Which session */
                 id: components["schemas"]["SessionId"];
@@ -1526,7 +1967,10 @@ export interface operations {
     logout: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description For administrators of the server: the user for whom this is. The request is judged as if they had sent it. FORBIDDEN without administrator's rights, NOT_FOUND for nobody */
+                "Parlor-Act-As"?: components["parameters"]["ActAs"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -1539,7 +1983,10 @@ export interface operations {
                 };
                 content?: never;
             };
+            400: components["responses"]["Invalid"];
             401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
         };
@@ -1592,6 +2039,42 @@ export interface operations {
             503: components["responses"]["Unavailable"];
         };
     };
+    list_channels: {
+        parameters: {
+            query?: {
+                /** @description What their names begin with, in any case; all when it is empty. */
+                query?: string;
+                /** @description At most how many. */
+                limit?: number;
+                /** @description The `nextCursor` of the page before; opaque. */
+                cursor?: string;
+            };
+            header?: {
+                /** @description For administrators of the server: the user for whom this is. The request is judged as if they had sent it. FORBIDDEN without administrator's rights, NOT_FOUND for nobody */
+                "Parlor-Act-As"?: components["parameters"]["ActAs"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of them */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChannelList"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
     list_conversations: {
         parameters: {
             query?: {
@@ -1600,7 +2083,10 @@ export interface operations {
                 /** @description The `nextCursor` of the page before; opaque. */
                 cursor?: string;
             };
-            header?: never;
+            header?: {
+                /** @description For administrators of the server: the user for whom this is. The request is judged as if they had sent it. FORBIDDEN without administrator's rights, NOT_FOUND for nobody */
+                "Parlor-Act-As"?: components["parameters"]["ActAs"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -1617,6 +2103,8 @@ export interface operations {
             };
             400: components["responses"]["Invalid"];
             401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
         };
@@ -1624,7 +2112,10 @@ export interface operations {
     create_conversation: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description For administrators of the server: the user for whom this is. The request is judged as if they had sent it. FORBIDDEN without administrator's rights, NOT_FOUND for nobody */
+                "Parlor-Act-As"?: components["parameters"]["ActAs"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -1645,6 +2136,7 @@ export interface operations {
             };
             400: components["responses"]["Invalid"];
             401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             /** @description NOT_FOUND: one of memberIds is nobody */
             404: {
                 headers: {
@@ -1654,7 +2146,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description ROOM_FULL: more memberIds than maxMembers allows */
+            /** @description ROOM_FULL: more memberIds than maxMembers allows; CONFLICT: another channel has this name; LIMIT_REACHED: the caller or one of memberIds is in as many rooms as may be */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -1672,7 +2164,10 @@ export interface operations {
     find_or_create: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description For administrators of the server: the user for whom this is. The request is judged as if they had sent it. FORBIDDEN without administrator's rights, NOT_FOUND for nobody */
+                "Parlor-Act-As"?: components["parameters"]["ActAs"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -1702,6 +2197,7 @@ export interface operations {
             };
             400: components["responses"]["Invalid"];
             401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             /** @description NOT_FOUND: there is nobody of that id */
             404: {
                 headers: {
@@ -1717,10 +2213,74 @@ export interface operations {
             503: components["responses"]["Unavailable"];
         };
     };
+    join_by_code: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description For administrators of the server: the user for whom this is. The request is judged as if they had sent it. FORBIDDEN without administrator's rights, NOT_FOUND for nobody */
+                "Parlor-Act-As"?: components["parameters"]["ActAs"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CodeRequest"];
+            };
+        };
+        responses: {
+            /** @description A member */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OneConversation"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["Unauthorized"];
+            /** @description FORBIDDEN: the password is wrong or missing */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description NOT_FOUND: there is no such invite code */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description ROOM_FULL: as many members as may be; LIMIT_REACHED: in as many rooms as may be */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
     show_conversation: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description For administrators of the server: the user for whom this is. The request is judged as if they had sent it. FORBIDDEN without administrator's rights, NOT_FOUND for nobody */
+                "Parlor-Act-As"?: components["parameters"]["ActAs"];
+            };
             path: {
                 /** @description Which conversation */
                 id: components["schemas"]["ConversationId"];
@@ -1749,7 +2309,10 @@ export interface operations {
     delete_conversation: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description For administrators of the server: the user for whom this is. The request is judged as if they had sent it. FORBIDDEN without administrator's rights, NOT_FOUND for nobody */
+                "Parlor-Act-As"?: components["parameters"]["ActAs"];
+            };
             path: {
                 /** @description Which conversation */
                 id: components["schemas"]["ConversationId"];
@@ -1776,7 +2339,10 @@ export interface operations {
     update_conversation: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description For administrators of the server: the user for whom this is. The request is judged as if they had sent it. FORBIDDEN without administrator's rights, NOT_FOUND for nobody */
+                "Parlor-Act-As"?: components["parameters"]["ActAs"];
+            };
             path: {
                 /** @description Which conversation */
                 id: components["schemas"]["ConversationId"];
@@ -1802,7 +2368,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["NotMember"];
             404: components["responses"]["NotFound"];
-            /** @description ROOM_FULL: it holds more members than maxMembers allows */
+            /** @description ROOM_FULL: it holds more members than maxMembers allows; CONFLICT: another channel has this name */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -1817,10 +2383,139 @@ export interface operations {
             503: components["responses"]["Unavailable"];
         };
     };
+    new_invite_code: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description For administrators of the server: the user for whom this is. The request is judged as if they had sent it. FORBIDDEN without administrator's rights, NOT_FOUND for nobody */
+                "Parlor-Act-As"?: components["parameters"]["ActAs"];
+            };
+            path: {
+                /** @description Which conversation */
+                id: components["schemas"]["ConversationId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The code from now on */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InviteCodeBody"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["NotMember"];
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    take_invite_code: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description For administrators of the server: the user for whom this is. The request is judged as if they had sent it. FORBIDDEN without administrator's rights, NOT_FOUND for nobody */
+                "Parlor-Act-As"?: components["parameters"]["ActAs"];
+            };
+            path: {
+                /** @description Which conversation */
+                id: components["schemas"]["ConversationId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Nobody comes in by a code */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["NotMember"];
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    join_conversation: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description For administrators of the server: the user for whom this is. The request is judged as if they had sent it. FORBIDDEN without administrator's rights, NOT_FOUND for nobody */
+                "Parlor-Act-As"?: components["parameters"]["ActAs"];
+            };
+            path: {
+                /** @description Which conversation */
+                id: components["schemas"]["ConversationId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["JoinRequest"];
+            };
+        };
+        responses: {
+            /** @description A member */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OneConversation"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["Unauthorized"];
+            /** @description FORBIDDEN: by invitation only; or the password is wrong or missing */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description NOT_FOUND: there is no such conversation */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description ROOM_FULL: as many members as may be */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
     leave_conversation: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description For administrators of the server: the user for whom this is. The request is judged as if they had sent it. FORBIDDEN without administrator's rights, NOT_FOUND for nobody */
+                "Parlor-Act-As"?: components["parameters"]["ActAs"];
+            };
             path: {
                 /** @description Which conversation */
                 id: components["schemas"]["ConversationId"];
@@ -1847,7 +2542,10 @@ export interface operations {
     list_members: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description For administrators of the server: the user for whom this is. The request is judged as if they had sent it. FORBIDDEN without administrator's rights, NOT_FOUND for nobody */
+                "Parlor-Act-As"?: components["parameters"]["ActAs"];
+            };
             path: {
                 /** @description Which conversation */
                 id: components["schemas"]["ConversationId"];
@@ -1876,7 +2574,10 @@ export interface operations {
     add_member: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description For administrators of the server: the user for whom this is. The request is judged as if they had sent it. FORBIDDEN without administrator's rights, NOT_FOUND for nobody */
+                "Parlor-Act-As"?: components["parameters"]["ActAs"];
+            };
             path: {
                 /** @description Which conversation */
                 id: components["schemas"]["ConversationId"];
@@ -1920,7 +2621,10 @@ export interface operations {
     remove_member: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description For administrators of the server: the user for whom this is. The request is judged as if they had sent it. FORBIDDEN without administrator's rights, NOT_FOUND for nobody */
+                "Parlor-Act-As"?: components["parameters"]["ActAs"];
+            };
             path: {
                 /** @description Which conversation */
                 id: components["schemas"]["ConversationId"];
@@ -1949,7 +2653,10 @@ export interface operations {
     set_role: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description For administrators of the server: the user for whom this is. The request is judged as if they had sent it. FORBIDDEN without administrator's rights, NOT_FOUND for nobody */
+                "Parlor-Act-As"?: components["parameters"]["ActAs"];
+            };
             path: {
                 /** @description Which conversation */
                 id: components["schemas"]["ConversationId"];
@@ -1997,7 +2704,10 @@ export interface operations {
                 /** @description Whether this counts as having read up to the newest message of the page. */
                 markRead?: boolean;
             };
-            header?: never;
+            header?: {
+                /** @description For administrators of the server: the user for whom this is. The request is judged as if they had sent it. FORBIDDEN without administrator's rights, NOT_FOUND for nobody */
+                "Parlor-Act-As"?: components["parameters"]["ActAs"];
+            };
             path: {
                 /** @description Which conversation */
                 id: components["schemas"]["ConversationId"];
@@ -2026,7 +2736,10 @@ export interface operations {
     send_message: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description For administrators of the server: the user for whom this is. The request is judged as if they had sent it. FORBIDDEN without administrator's rights, NOT_FOUND for nobody */
+                "Parlor-Act-As"?: components["parameters"]["ActAs"];
+            };
             path: {
                 /** @description Which conversation */
                 id: components["schemas"]["ConversationId"];
@@ -2080,7 +2793,10 @@ export interface operations {
     delete_message: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description For administrators of the server: the user for whom this is. The request is judged as if they had sent it. FORBIDDEN without administrator's rights, NOT_FOUND for nobody */
+                "Parlor-Act-As"?: components["parameters"]["ActAs"];
+            };
             path: {
                 /** @description Which conversation */
                 id: components["schemas"]["ConversationId"];
@@ -2108,10 +2824,228 @@ export interface operations {
             503: components["responses"]["Unavailable"];
         };
     };
+    edit_message: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description For administrators of the server: the user for whom this is. The request is judged as if they had sent it. FORBIDDEN without administrator's rights, NOT_FOUND for nobody */
+                "Parlor-Act-As"?: components["parameters"]["ActAs"];
+            };
+            path: {
+                /** @description Which conversation */
+                id: components["schemas"]["ConversationId"];
+                /** @description Which message */
+                messageId: components["schemas"]["MessageId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EditRequest"];
+            };
+        };
+        responses: {
+            /** @description As it is now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OneMessage"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["NotMember"];
+            404: components["responses"]["NotFound"];
+            /** @description CONFLICT: it is deleted */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    add_reaction: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description For administrators of the server: the user for whom this is. The request is judged as if they had sent it. FORBIDDEN without administrator's rights, NOT_FOUND for nobody */
+                "Parlor-Act-As"?: components["parameters"]["ActAs"];
+            };
+            path: {
+                /** @description Which conversation */
+                id: components["schemas"]["ConversationId"];
+                /** @description Which message */
+                messageId: components["schemas"]["MessageId"];
+                /** @description With what */
+                emoji: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All of the message's reactions now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Reactions"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["NotMember"];
+            404: components["responses"]["NotFound"];
+            /** @description CONFLICT: it is deleted. LIMIT_REACHED: it has as many as it may */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    remove_reaction: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description For administrators of the server: the user for whom this is. The request is judged as if they had sent it. FORBIDDEN without administrator's rights, NOT_FOUND for nobody */
+                "Parlor-Act-As"?: components["parameters"]["ActAs"];
+            };
+            path: {
+                /** @description Which conversation */
+                id: components["schemas"]["ConversationId"];
+                /** @description Which message */
+                messageId: components["schemas"]["MessageId"];
+                /** @description With what */
+                emoji: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All of the message's reactions now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Reactions"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["NotMember"];
+            404: components["responses"]["NotFound"];
+            /** @description CONFLICT: it is deleted */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    show_receipts: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description For administrators of the server: the user for whom this is. The request is judged as if they had sent it. FORBIDDEN without administrator's rights, NOT_FOUND for nobody */
+                "Parlor-Act-As"?: components["parameters"]["ActAs"];
+            };
+            path: {
+                /** @description Which conversation */
+                id: components["schemas"]["ConversationId"];
+                /** @description Which message */
+                messageId: components["schemas"]["MessageId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Those who have */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Receipts"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["NotMember"];
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    show_versions: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description For administrators of the server: the user for whom this is. The request is judged as if they had sent it. FORBIDDEN without administrator's rights, NOT_FOUND for nobody */
+                "Parlor-Act-As"?: components["parameters"]["ActAs"];
+            };
+            path: {
+                /** @description Which conversation */
+                id: components["schemas"]["ConversationId"];
+                /** @description Which message */
+                messageId: components["schemas"]["MessageId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All of it */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Versions"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            /** @description NOT_FOUND: no such conversation or message */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
     mark_read: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description For administrators of the server: the user for whom this is. The request is judged as if they had sent it. FORBIDDEN without administrator's rights, NOT_FOUND for nobody */
+                "Parlor-Act-As"?: components["parameters"]["ActAs"];
+            };
             path: {
                 /** @description Which conversation */
                 id: components["schemas"]["ConversationId"];
@@ -2146,7 +3080,10 @@ export interface operations {
     show_me: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description For administrators of the server: the user for whom this is. The request is judged as if they had sent it. FORBIDDEN without administrator's rights, NOT_FOUND for nobody */
+                "Parlor-Act-As"?: components["parameters"]["ActAs"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -2161,7 +3098,10 @@ export interface operations {
                     "application/json": components["schemas"]["User"];
                 };
             };
+            400: components["responses"]["Invalid"];
             401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
         };
@@ -2169,7 +3109,10 @@ export interface operations {
     update_me: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description For administrators of the server: the user for whom this is. The request is judged as if they had sent it. FORBIDDEN without administrator's rights, NOT_FOUND for nobody */
+                "Parlor-Act-As"?: components["parameters"]["ActAs"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -2190,6 +3133,8 @@ export interface operations {
             };
             400: components["responses"]["Invalid"];
             401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             500: components["responses"]["Internal"];
@@ -2225,7 +3170,10 @@ export interface operations {
                  */
                 userIds: string;
             };
-            header?: never;
+            header?: {
+                /** @description For administrators of the server: the user for whom this is. The request is judged as if they had sent it. FORBIDDEN without administrator's rights, NOT_FOUND for nobody */
+                "Parlor-Act-As"?: components["parameters"]["ActAs"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -2242,6 +3190,130 @@ export interface operations {
             };
             400: components["responses"]["Invalid"];
             401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    search: {
+        parameters: {
+            query: {
+                /**
+                 * @description Words, all of which a message must have, in any order; the last one may be only the beginning of one. Upper and lower
+                 *     case and accents make no difference. There are no operators: everything but letters and digits only separates words,
+                 *     and where there are none, nothing is found.
+                 */
+                q: string;
+                /** @description Only in this conversation; otherwise in all of the caller's (in the 1000 with the newest messages). */
+                conversationId?: components["schemas"]["ConversationId"];
+                /** @description Only what this user wrote. */
+                from?: components["schemas"]["UserId"];
+                /** @description Only what is older: than the message of this id, the last one of the page before, or than a moment (RFC 3339). */
+                before?: string;
+                /** @description At most how many messages. */
+                limit?: number;
+            };
+            header?: {
+                /** @description For administrators of the server: the user for whom this is. The request is judged as if they had sent it. FORBIDDEN without administrator's rights, NOT_FOUND for nobody */
+                "Parlor-Act-As"?: components["parameters"]["ActAs"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was found */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SearchPage"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["Unauthorized"];
+            /** @description NOT_MEMBER: not a member of the conversation that was named */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description NOT_FOUND: there is no such conversation */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    upload_image: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description For administrators of the server: the user for whom this is. The request is judged as if they had sent it. FORBIDDEN without administrator's rights, NOT_FOUND for nobody */
+                "Parlor-Act-As"?: components["parameters"]["ActAs"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": components["schemas"]["UploadForm"];
+            };
+        };
+        responses: {
+            /** @description Kept */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Uploaded"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            /** @description LIMIT_REACHED: too many uploads were never posted */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description PAYLOAD_TOO_LARGE: more than 2 MB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description UNSUPPORTED_MEDIA_TYPE: no form, or not an image of the type that it says it is */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            429: components["responses"]["RateLimited"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
         };
@@ -2254,7 +3326,10 @@ export interface operations {
                 /** @description At most how many. */
                 limit?: number;
             };
-            header?: never;
+            header?: {
+                /** @description For administrators of the server: the user for whom this is. The request is judged as if they had sent it. FORBIDDEN without administrator's rights, NOT_FOUND for nobody */
+                "Parlor-Act-As"?: components["parameters"]["ActAs"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -2271,6 +3346,8 @@ export interface operations {
             };
             400: components["responses"]["Invalid"];
             401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
         };
@@ -2278,7 +3355,10 @@ export interface operations {
     show_user: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description For administrators of the server: the user for whom this is. The request is judged as if they had sent it. FORBIDDEN without administrator's rights, NOT_FOUND for nobody */
+                "Parlor-Act-As"?: components["parameters"]["ActAs"];
+            };
             path: {
                 /** @description Who */
                 id: components["schemas"]["UserId"];
@@ -2298,6 +3378,7 @@ export interface operations {
             };
             400: components["responses"]["Invalid"];
             401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             /** @description NOT_FOUND: there is nobody of that id */
             404: {
                 headers: {
@@ -2314,7 +3395,10 @@ export interface operations {
     put_user: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description For administrators of the server: the user for whom this is. The request is judged as if they had sent it. FORBIDDEN without administrator's rights, NOT_FOUND for nobody */
+                "Parlor-Act-As"?: components["parameters"]["ActAs"];
+            };
             path: {
                 /** @description Who: the `sub` of their tokens */
                 id: components["schemas"]["UserId"];
@@ -2348,6 +3432,7 @@ export interface operations {
             400: components["responses"]["Invalid"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             /** @description CONFLICT: this user registered here */
             409: {
                 headers: {
@@ -2386,7 +3471,10 @@ export interface operations {
     show_prometheus: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description For administrators of the server: the user for whom this is. The request is judged as if they had sent it. FORBIDDEN without administrator's rights, NOT_FOUND for nobody */
+                "Parlor-Act-As"?: components["parameters"]["ActAs"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -2401,8 +3489,10 @@ export interface operations {
                     "application/openmetrics-text": string;
                 };
             };
+            400: components["responses"]["Invalid"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
         };
@@ -2433,6 +3523,82 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Readiness"];
                 };
+            };
+        };
+    };
+    show_upload: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description As the upload was answered */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The image */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/png": number[];
+                };
+            };
+            /** @description The same that `If-None-Match` names */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Invalid"];
+            /** @description NOT_FOUND: there is no such upload (any more) */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    head_upload: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description As the upload was answered */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description There is */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The same that `If-None-Match` names */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Invalid"];
+            /** @description There is no such upload (any more) */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };

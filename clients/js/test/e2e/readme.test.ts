@@ -1,6 +1,5 @@
 // The README's examples, in their order, and the short one of the repository's README: type-checked, then run against the real
-// server. A block behind `<!-- needs … -->` is run
-// when the server knows all of these requests and routes.
+// server.
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -16,25 +15,13 @@ let server: Server;
 
 interface Block {
   language: string;
-  needs: string[];
   code: string;
 }
 
 function blocks(): Block[] {
   const text = readFileSync(`${root}README.md`, 'utf8');
-  const found = text.matchAll(/(?:<!-- needs (.+?) -->\s*)?```(tsx?)\n([\s\S]*?)```/g);
-  return [...found].map(([, needs, language, code]) => ({
-    language: language ?? '',
-    needs: needs?.match(/(?:[A-Z]+ )?\S+/g) ?? [],
-    code: code ?? '',
-  }));
-}
-
-function known(need: string): boolean {
-  const read = (name: string) => JSON.parse(readFileSync(`${root}${name}.json`, 'utf8')) as Record<string, Record<string, object>>;
-  const [method, path] = need.split(' ');
-  if (path === undefined) return need in (read('asyncapi')['operations'] ?? {});
-  return (method ?? '').toLowerCase() in (read('openapi')['paths']?.[path] ?? {});
+  const found = text.matchAll(/```(tsx?)\n([\s\S]*?)```/g);
+  return [...found].map(([, language, code]) => ({ language: language ?? '', code: code ?? '' }));
 }
 
 /** The blocks as one module: imports first, the rest in a function. */
@@ -42,13 +29,9 @@ function story(): string {
   const run = blocks().filter(({ language }) => language === 'ts');
   const isImport = (line: string) => line.startsWith('import ');
   const imports = [...new Set(run.flatMap(({ code }) => code.split('\n').filter(isImport)))];
-  // Blocks share their names: only those that are not run yet have braces of their own.
-  const body = run.map(({ code, needs }) => {
-    const plain = code.split('\n').filter((line) => !isImport(line));
-    return needs.every(known) ? plain.join('\n') : `if (never) {\n${plain.join('\n')}\n}`;
-  });
-  const head = `declare const render: (...all: unknown[]) => void;\ndeclare const never: boolean;\n`;
-  return `${imports.join('\n')}\n${head}export async function story() {\n${body.join('\n')}\nreturn { parlor, carol, chat };\n}\n`;
+  const body = run.map(({ code }) => code.split('\n').filter((line) => !isImport(line)).join('\n'));
+  const head = 'declare const render: (...all: unknown[]) => void;';
+  return `${imports.join('\n')}\n${head}\nexport async function story() {\n${body.join('\n')}\nreturn { parlor, carol, chat };\n}\n`;
 }
 
 /** The block of the repository's README that uses the client. */
@@ -87,7 +70,6 @@ beforeAll(async () => {
   );
   vi.stubGlobal('WebSocket', WebSocket);
   vi.stubGlobal('render', () => undefined);
-  vi.stubGlobal('never', false);
   for (const user of ['bob', 'dave']) await server.call(user, 'GET', '/api/me');
 });
 

@@ -107,7 +107,7 @@ export class Fake {
         sessionId: `s-${this.dialled.length}`,
         nodeId: 'fake',
         epoch: this.epoch,
-        user: user('alice'),
+        user: user(token === 'carol' ? 'carol' : 'alice'),
         serverTime: new Date().toISOString(),
         heartbeatSeconds: this.heartbeatSeconds,
         reactions: ['heart'],

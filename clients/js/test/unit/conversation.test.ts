@@ -270,6 +270,26 @@ test('two lives of a page share an outbox, and two users do not', async () => {
   again.disconnect();
 });
 
+test('what one user left is not sent by the next one', async () => {
+  const storage = new MemoryStorage();
+  const shared = fake.client({ storage, token: 'alice' });
+  void shared.connect();
+  await wait(100);
+  fake.mute = true;
+  void shared.conversation('tea').send("alice's");
+  await wait(10);
+  shared.disconnect();
+  fake.mute = false;
+  await shared.replaceToken('carol');
+  void shared.connect();
+  await wait(1_000);
+  expect(shared.user.getSnapshot()?.id).toBe('carol');
+  expect(log.list).toEqual([]);
+  expect(shared.conversation('tea').getSnapshot().pending).toEqual([]);
+  expect(storage.length).toBe(1);
+  shared.disconnect();
+});
+
 test('typing is told seldom, and ends', async () => {
   await opened();
   for (let n = 0; n < 40; n += 1) {

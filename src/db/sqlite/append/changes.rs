@@ -1,4 +1,4 @@
-//! Deleting, and reading.
+//! Deleting, and reading; and the row of a change.
 
 use diesel::{
     prelude::*,
@@ -8,10 +8,10 @@ use diesel::{
 use super::{Decision, Turn};
 use crate::{
     db::{
-        Outcome, Refusal,
+        Outcome, Refusal, StoreError,
         position::{pack, unpack},
         query,
-        rows::{self, People},
+        rows::{self, MessageRow, People},
         sqlite::{statement::statement, store::unread},
         types::{Id, UuidType},
     },
@@ -52,22 +52,42 @@ impl Turn<'_> {
             by: by.key.0,
         }
         .execute(self.connection)?;
-        NewChange {
-            position: change,
-            message: row.position,
-            id: row.id,
-            kind: DELETED,
-            actor: by.key.0,
-            at: at.millis(),
+        if row.change_position != row.position {
+            ForgetReactions { position: row.position }.execute(self.connection)?;
         }
-        .execute(self.connection)?;
-        self.take(seq, None);
+        if row.mentions.is_some() {
+            self.forget_mentions(row.position)?;
+        }
+        self.hide_upload(&row, at)?;
+        self.note_change(seq, &row, DELETED, by, at)?;
         Ok(Ok(Outcome::Deleted {
             seq,
             at,
             by: by.id.clone(),
             already: false,
         }))
+    }
+
+    /// Takes the seq for a change of this message.
+    pub(super) fn note_change(
+        &mut self,
+        seq: Seq,
+        message: &MessageRow,
+        kind: i16,
+        by: &User,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        NewChange {
+            position: pack(self.key, seq),
+            message: message.position,
+            id: message.id,
+            kind,
+            actor: by.key.0,
+            at: at.millis(),
+        }
+        .execute(self.connection)?;
+        self.take(seq, None);
+        Ok(())
     }
 
     pub(super) fn mark_read(&mut self, user: UserKey, upto: ReadUpTo, at: Timestamp) -> Decision {
@@ -98,12 +118,21 @@ impl Turn<'_> {
                 at: at.millis(),
             }
             .execute(self.connection)?;
+            NewMark {
+                conversation: self.key.0,
+                user: user.0,
+                seq: i64::from(wanted.0),
+                at: at.millis(),
+            }
+            .execute(self.connection)?;
         }
         let unread_count = unread::count(self.connection, self.key, user, last_read_seq, self.head.seq)?;
+        let mention_count = unread::mentions(self.connection, self.key, user, last_read_seq, self.head.seq)?;
         Ok(Ok(Outcome::Read {
             last_read_seq,
             moved,
             unread_count,
+            mention_count,
         }))
     }
 }
@@ -113,6 +142,12 @@ statement! {
     MarkDeleted { position: i64 as BigInt, change: i64 as BigInt, at: i64 as BigInt, by: i64 as BigInt },
     "UPDATE messages SET change_position = " {change} ", deleted_at = " {at} ", deleted_by = " {by}
     " WHERE position = " {position}
+}
+
+statement! {
+    /// A deleted message has no reactions.
+    ForgetReactions { position: i64 as BigInt },
+    "DELETE FROM reactions WHERE message_position = " {position}
 }
 
 statement! {
@@ -141,4 +176,11 @@ statement! {
     MoveCursor { conversation: i64 as BigInt, user: i64 as BigInt, seq: i64 as BigInt, at: i64 as BigInt },
     "UPDATE members SET last_read_seq = " {seq} ", last_read_at = " {at} " WHERE conversation_key = " {conversation}
     " AND user_key = " {user}
+}
+
+statement! {
+    /// A step of a read cursor; where it begins, if not at 0, `at` is 0.
+    NewMark { conversation: i64 as BigInt, user: i64 as BigInt, seq: i64 as BigInt, at: i64 as BigInt },
+    "INSERT OR IGNORE INTO read_marks (conversation_key, user_key, seq, at) VALUES (" {conversation} ", " {user} ", " {seq}
+    ", " {at} ")"
 }

@@ -20,6 +20,7 @@ pub struct NewRow<'b> {
     pub client_hash: Option<i64>,
     pub reply_to: Option<Id>,
     pub created_at: i64,
+    pub mentions: Option<&'b str>,
 }
 
 impl QueryId for NewRow<'_> {
@@ -31,7 +32,7 @@ impl QueryFragment<Sqlite> for NewRow<'_> {
     fn walk_ast<'q>(&'q self, mut out: AstPass<'_, 'q, Sqlite>) -> QueryResult<()> {
         out.push_sql(
             "INSERT INTO messages (position, change_position, id, kind, sender_key, content, client_id, client_hash, \
-             reply_to, created_at) VALUES (",
+             reply_to, created_at, mentions) VALUES (",
         );
         out.push_bind_param::<BigInt, _>(&self.position)?;
         out.push_sql(", ");
@@ -52,6 +53,8 @@ impl QueryFragment<Sqlite> for NewRow<'_> {
         out.push_bind_param::<Nullable<UuidType>, _>(&self.reply_to)?;
         out.push_sql(", ");
         out.push_bind_param::<BigInt, _>(&self.created_at)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Nullable<Text>, _>(&self.mentions)?;
         out.push_sql(")");
         Ok(())
     }

@@ -5,14 +5,10 @@ use diesel::{
     sql_types::{BigInt, SmallInt},
 };
 
-use super::{Decision, Turn};
+use super::{Decision, Turn, changes::NewMark};
 use crate::{
-    db::{
-        Outcome, Refusal, StoreError, query,
-        rows::{self, ConversationRow},
-        sqlite::statement::statement,
-    },
-    domain::{Content, Kind, Role, Timestamp, UserKey, limits},
+    db::{Outcome, Refusal, StoreError, query, rows, sqlite::statement::statement},
+    domain::{Content, Role, Timestamp, UserKey},
 };
 
 impl Turn<'_> {
@@ -28,8 +24,8 @@ impl Turn<'_> {
         if self.role(user)?.is_some() {
             return Ok(Err(Refusal::AlreadyMember));
         }
-        if self.is_full()? {
-            return Ok(Err(Refusal::Full));
+        if let Some(refusal) = self.has_no_place(user)? {
+            return Ok(Err(refusal));
         }
         let Some(seq) = self.next() else {
             return Ok(Err(Refusal::Ended));
@@ -43,6 +39,15 @@ impl Turn<'_> {
             read: i64::from(self.head.seq.0),
         }
         .execute(self.connection)?;
+        if self.head.seq.0 > 0 {
+            NewMark {
+                conversation: self.key.0,
+                user: user.0,
+                seq: i64::from(self.head.seq.0),
+                at: 0,
+            }
+            .execute(self.connection)?;
+        }
         self.head.members += 1;
         let id = self.say(seq, actor, note, at, random)?;
         Ok(Ok(Outcome::Membership { id, seq }))
@@ -69,6 +74,11 @@ impl Turn<'_> {
             return Ok(Err(Refusal::Ended));
         };
         GoneMember {
+            conversation: self.key.0,
+            user: user.0,
+        }
+        .execute(self.connection)?;
+        ForgetMarks {
             conversation: self.key.0,
             user: user.0,
         }
@@ -128,18 +138,6 @@ impl Turn<'_> {
             .optional()?;
         role.map(|code| rows::role(code, self.key.0)).transpose()
     }
-
-    /// Whether nobody else fits in: by its policy, and a group never holds more than the engine's bound.
-    fn is_full(&mut self) -> Result<bool, StoreError> {
-        let row: ConversationRow = query::conversations::by_key(self.key.0).get_result(self.connection)?;
-        let policy = row.max_members.map_or(usize::MAX, |most| most.max(0) as usize);
-        let most = match rows::kind(row.kind, row.key)? {
-            Kind::Group => policy.min(limits::GROUP_MEMBERS),
-            Kind::Direct => 2,
-            Kind::Channel | Kind::Room => policy,
-        };
-        Ok(self.head.members.max(0) as usize >= most)
-    }
 }
 
 statement! {
@@ -159,6 +157,12 @@ statement! {
     /// Somebody goes.
     GoneMember { conversation: i64 as BigInt, user: i64 as BigInt },
     "DELETE FROM members WHERE conversation_key = " {conversation} " AND user_key = " {user}
+}
+
+statement! {
+    /// With a membership goes what they read and when.
+    ForgetMarks { conversation: i64 as BigInt, user: i64 as BigInt },
+    "DELETE FROM read_marks WHERE conversation_key = " {conversation} " AND user_key = " {user}
 }
 
 statement! {

@@ -5,22 +5,37 @@
 //! rest costs.
 
 mod changes;
+mod edit;
+mod entry;
+mod expire;
 mod insert;
 mod members;
+mod pace;
+mod react;
 mod send;
 mod settings;
+mod uploads;
 
 use diesel::{SqliteConnection, prelude::*};
 
-pub use self::changes::DELETED;
-#[cfg(test)]
-pub use self::send::ByClient;
 use super::statement::statement;
 use crate::{
     db::{
-        Appended, ConversationAppend, Op, Outcome, Refusal, StoreError, position::pack, query, rows, rows::MessageRow,
+        Appended, ConversationAppend, Op, Outcome, Refusal, StoreError,
+        position::pack,
+        query,
+        rows::{self, MessageRow},
     },
     domain::{ConversationKey, MessageId, Seq, Timestamp},
+};
+
+pub use self::{changes::DELETED, edit::EDITED, expire::purge, react::REACTED, uploads::forget_uses};
+
+#[cfg(test)]
+pub use self::{
+    expire::Oldest,
+    send::ByClient,
+    uploads::{ForgetUses, MarkUnused},
 };
 
 /// What became of one op: what the database says is an error of the whole batch, a refusal concerns the op alone.
@@ -94,6 +109,20 @@ impl<'a> Turn<'a> {
         match op {
             _ if self.head.deleted => Ok(Err(Refusal::Ended)),
             Op::Send(message) => self.send(message),
+            Op::Edit {
+                message,
+                by,
+                content,
+                mentions,
+                at,
+            } => self.edit(*message, by, content, mentions, *at),
+            Op::React {
+                message,
+                by,
+                emoji,
+                add,
+                at,
+            } => self.react(*message, by, emoji, *add, *at),
             Op::Delete {
                 message,
                 by,
@@ -101,14 +130,19 @@ impl<'a> Turn<'a> {
                 at,
             } => self.delete(*message, by, *moderator, *at),
             Op::MarkRead { user, upto, at } => self.mark_read(*user, *upto, *at),
+            Op::Expire { before, limit } => self.expire(*before, *limit),
             Op::AddMember {
                 actor,
                 user,
                 role,
+                pass,
                 note,
                 at,
                 random,
-            } => self.add_member(user.key, *role, actor.key, note, *at, *random),
+            } => match pass.as_ref().map(|pass| self.pass_fails(pass)).transpose()?.flatten() {
+                Some(refusal) => Ok(Err(refusal)),
+                None => self.add_member(user.key, *role, actor.key, note, *at, *random),
+            },
             Op::RemoveMember {
                 actor,
                 user,

@@ -8,7 +8,7 @@ use crate::{
         Outcome, Refusal, StoreError, query,
         rows::{self, ConversationRow},
         schema::conversations,
-        sqlite::statement::statement,
+        sqlite::{statement::statement, store::slug_is_taken},
     },
     domain::{Content, Conversation, Settings, Timestamp, UserKey},
 };
@@ -30,7 +30,16 @@ impl Turn<'_> {
         let Some(seq) = self.next() else {
             return Ok(Err(Refusal::Ended));
         };
+        if let Some(slug) = &settings.slug
+            && slug_is_taken(self.connection, slug, Some(self.key))?
+        {
+            return Ok(Err(Refusal::NameTaken));
+        }
         let row: ConversationRow = query::conversations::by_key(self.key.0).get_result(self.connection)?;
+        let password_hash = match &settings.password_hash {
+            Some(hash) => hash.as_ref().map(|hash| hash.expose().to_owned()),
+            None => row.password_hash.clone(),
+        };
         let mut conversation = Conversation::try_from(row)?;
         settings.apply(&mut conversation);
         let policies = &conversation.policies;
@@ -38,6 +47,9 @@ impl Turn<'_> {
         diesel::update(conversations::table.find(self.key.0))
             .set((
                 conversations::name.eq(&conversation.name),
+                conversations::slug.eq(&conversation.slug),
+                conversations::invite_code.eq(&conversation.invite_code),
+                conversations::password_hash.eq(password_hash),
                 conversations::max_members.eq(rows::policy(policies.max_members)),
                 conversations::retention_seconds.eq(rows::policy(policies.retention_seconds)),
                 conversations::slow_mode_seconds.eq(rows::policy(policies.slow_mode_seconds)),
@@ -56,13 +68,14 @@ impl Turn<'_> {
         Ok(Ok(Outcome::Membership { id, seq }))
     }
 
-    /// From now on it exists for nobody; its rows stay.
+    /// From now on it exists for nobody; its rows stay. Others may have its slug and nobody comes in by its code.
     pub(super) fn mark_ended(&mut self, at: Timestamp) -> Result<(), StoreError> {
         SetDeleted {
             conversation: self.key.0,
             at: at.millis(),
         }
         .execute(self.connection)?;
+        self.hide_all_uploads()?;
         self.head.deleted = true;
         Ok(())
     }
@@ -71,5 +84,5 @@ impl Turn<'_> {
 statement! {
     /// The conversation is no more.
     SetDeleted { conversation: i64 as BigInt, at: i64 as BigInt },
-    "UPDATE conversations SET deleted_at = " {at} " WHERE key = " {conversation}
+    "UPDATE conversations SET slug = NULL, invite_code = NULL, deleted_at = " {at} " WHERE key = " {conversation}
 }

@@ -5,14 +5,17 @@ use std::{collections::HashMap, sync::Arc};
 
 use crate::{
     db::{
-        Membership, NewGroup, RoomState, StoreError,
+        Membership, NewConversation, Refusal, RoomState, StoreError,
         position::KEY_MAX,
         query,
         rows::{self, ConversationRow, UserRow, broken},
         schema::{conversations, heads, members},
         types::Id,
     },
-    domain::{Conversation, ConversationId, ConversationKey, Kind, Member, Role, Seq, Timestamp, UserKey},
+    domain::{
+        Conversation, ConversationId, ConversationKey, InviteCode, Kind, Member, PasswordHash, Role, Seq, Slug,
+        Timestamp, UserKey, limits,
+    },
 };
 
 type Result<T> = std::result::Result<T, StoreError>;
@@ -59,22 +62,55 @@ pub fn find_or_create_direct(
     Ok((made, true))
 }
 
-pub fn create_group(connection: &mut SqliteConnection, group: &NewGroup) -> Result<Conversation> {
+/// Makes a group, channel or room. Its slug is free and everybody has room for it, or nothing is made.
+pub fn create(
+    connection: &mut SqliteConnection,
+    new: &NewConversation,
+) -> Result<std::result::Result<Conversation, Refusal>> {
+    if let Some(slug) = &new.slug
+        && slug_is_taken(connection, slug, None)?
+    {
+        return Ok(Err(Refusal::NameTaken));
+    }
+    let mut people = vec![(new.owner, Role::Owner)];
+    people.extend(new.members.iter().map(|key| (*key, Role::Member)));
+    if new.kind == Kind::Room {
+        for (user, _) in &people {
+            if rooms_of(connection, *user)? >= limits::ROOMS_OF_A_USER {
+                return Ok(Err(Refusal::TooManyRooms));
+            }
+        }
+    }
     diesel::insert_into(conversations::table)
         .values((
-            conversations::id.eq(Id(group.id.0)),
-            conversations::kind.eq(Kind::Group.code()),
-            conversations::name.eq(&group.name),
-            conversations::max_members.eq(rows::policy(group.max_members)),
-            conversations::retention_seconds.eq(rows::policy(group.retention_seconds)),
-            conversations::slow_mode_seconds.eq(rows::policy(group.slow_mode_seconds)),
-            conversations::created_by.eq(group.owner.0),
-            conversations::created_at.eq(group.at.millis()),
+            conversations::id.eq(Id(new.id.0)),
+            conversations::kind.eq(new.kind.code()),
+            conversations::name.eq(&new.name),
+            conversations::slug.eq(new.slug.as_ref().map(Slug::as_str)),
+            conversations::invite_code.eq(new.invite_code.as_ref().map(InviteCode::as_str)),
+            conversations::password_hash.eq(new.password_hash.as_ref().map(PasswordHash::expose)),
+            conversations::max_members.eq(rows::policy(new.max_members)),
+            conversations::retention_seconds.eq(rows::policy(new.retention_seconds)),
+            conversations::slow_mode_seconds.eq(rows::policy(new.slow_mode_seconds)),
+            conversations::created_by.eq(new.owner.0),
+            conversations::created_at.eq(new.at.millis()),
         ))
         .execute(connection)?;
-    let mut people = vec![(group.owner, Role::Owner)];
-    people.extend(group.members.iter().map(|key| (*key, Role::Member)));
-    begin(connection, group.id, &people, group.at)
+    begin(connection, new.id, &people, new.at).map(Ok)
+}
+
+/// Whether a channel (but `own`) has this slug.
+pub fn slug_is_taken(connection: &mut SqliteConnection, slug: &Slug, own: Option<ConversationKey>) -> Result<bool> {
+    let holder: Option<i64> = query::conversations::key_by_slug(slug.as_str())
+        .get_result(connection)
+        .optional()?;
+    Ok(holder.is_some_and(|holder| own.is_none_or(|own| own.0 != holder)))
+}
+
+/// How many rooms somebody is in.
+pub fn rooms_of(connection: &mut SqliteConnection, user: UserKey) -> Result<usize> {
+    let count: i64 = query::conversations::count_of_kind(user.0, Kind::Room.code()).get_result(connection)?;
+    Ok(count as usize)
 }
 
 /// The counter row and the members of a conversation whose row was just inserted.
@@ -118,11 +154,12 @@ pub fn room_state(connection: &mut SqliteConnection, id: ConversationId) -> Resu
         return Ok(None);
     };
     let members = members(connection, conversation.key)?;
-    let head = head(connection, conversation.key)?;
+    let (head, expired) = ends(connection, conversation.key)?;
     Ok(Some(RoomState {
         conversation,
         members,
         head,
+        expired,
     }))
 }
 
@@ -166,10 +203,11 @@ pub fn memberships(connection: &mut SqliteConnection, user: UserKey) -> Result<V
     memberships.collect()
 }
 
-/// The last seq; 0 of one that does not exist.
-pub fn head(connection: &mut SqliteConnection, key: ConversationKey) -> Result<Seq> {
-    let seq: Option<i64> = query::conversations::head(key.0).get_result(connection).optional()?;
-    rows::seq(seq.unwrap_or(0), key.0)
+/// The last seq, and up to where retention has removed everything; 0 of one that does not exist.
+pub fn ends(connection: &mut SqliteConnection, key: ConversationKey) -> Result<(Seq, Seq)> {
+    let ends: Option<(i64, i64)> = query::conversations::ends(key.0).get_result(connection).optional()?;
+    let (last, expired) = ends.unwrap_or_default();
+    Ok((rows::seq(last, key.0)?, rows::seq(expired, key.0)?))
 }
 
 pub fn heads(connection: &mut SqliteConnection, keys: &[ConversationKey]) -> Result<Vec<Seq>> {

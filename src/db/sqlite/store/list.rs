@@ -1,5 +1,5 @@
-//! Conversations as one of their members sees them: one page is three statements, however long it is. Called by the
-//! store's methods.
+//! Conversations as one of their members sees them: one page is three statements, however long it is, and two more when last
+//! messages answer others or were changed. Called by the store's methods.
 
 use std::collections::HashMap;
 
@@ -11,13 +11,13 @@ use diesel::{
     sqlite::Sqlite,
 };
 
-use super::unread;
+use super::{assemble::Assembly, unread};
 use crate::{
     db::{
         ListCursor, StoreError,
         position::pack,
         query,
-        rows::{self, ConversationRow, MessageRow, People},
+        rows::{self, ConversationRow, MessageRow},
         types::UuidType,
     },
     domain::{
@@ -92,26 +92,23 @@ impl ViewRow {
 fn views(connection: &mut SqliteConnection, user: UserKey, rows: Vec<ViewRow>) -> Result<Vec<ConversationView>> {
     let positions = rows.iter().map(ViewRow::last_position).collect::<Result<Vec<_>>>()?;
     let last: Vec<MessageRow> = query::messages::at_each(positions).load(connection)?;
-    let mut keys: Vec<i64> = rows.iter().filter_map(|row| row.other(user)).collect();
-    keys.extend(last.iter().map(|message| message.sender_key));
-    keys.sort_unstable();
-    keys.dedup();
-    let people = People::new(query::users::by_keys(keys).load(connection)?)?;
+    let keys: Vec<i64> = rows.iter().filter_map(|row| row.other(user)).collect();
+    let mut assembly = Assembly::of(connection, &last, keys)?;
     let mut last: HashMap<i64, MessageRow> = last.into_iter().map(|m| (m.position, m)).collect();
     rows.into_iter()
         .map(|row| {
             let message = last.remove(&row.last_position()?);
-            view(row, message, user, &people)
+            view(row, message, user, &mut assembly)
         })
         .collect()
 }
 
-fn view(row: ViewRow, last: Option<MessageRow>, user: UserKey, people: &People) -> Result<ConversationView> {
-    let other_user = row.other(user).map(|key| people.get(key)).transpose()?;
+fn view(row: ViewRow, last: Option<MessageRow>, user: UserKey, assembly: &mut Assembly) -> Result<ConversationView> {
+    let other_user = row.other(user).map(|key| assembly.people().get(key)).transpose()?;
     let conversation: Conversation = row.conversation.try_into()?;
     let key = conversation.key.0;
     let last_message: Option<Message> = last
-        .map(|message| message.into_message(conversation.id, people))
+        .map(|message| assembly.message(message, conversation.id))
         .transpose()?;
     Ok(ConversationView {
         id: conversation.id,
@@ -216,14 +213,12 @@ impl<const ONE: bool> QueryFragment<Sqlite> for Views<ONE> {
         out.push_sql(
             ") SELECT key, id, kind, name, slug, invite_code, password_hash, max_members, retention_seconds, slow_mode_seconds, \
              created_at, direct_low, direct_high, role, last_read_seq, seq, last_message_seq, active_at, member_count, expired_seq, \
-             (SELECT count(*) FROM (SELECT 1 FROM messages WHERE position > (page.key << 32) + \
-             max(page.last_read_seq, page.seq - ",
+             (SELECT count(*) FROM (SELECT 1 FROM (SELECT sender_key, kind, deleted_at FROM messages \
+             WHERE position > (page.key << 32) + page.last_read_seq AND position <= (page.key << 32) + page.seq \
+             ORDER BY position DESC LIMIT ",
         );
         out.push_bind_param::<BigInt, _>(&self.scan)?;
-        out.push_sql(
-            ") AND position <= (page.key << 32) + page.seq AND sender_key <> page.user_key AND kind <> 3 \
-             AND deleted_at IS NULL LIMIT ",
-        );
+        out.push_sql(") WHERE sender_key <> page.user_key AND kind <> 3 AND deleted_at IS NULL LIMIT ");
         out.push_bind_param::<BigInt, _>(&self.most)?;
         out.push_sql(
             ")), (SELECT count(*) FROM (SELECT 1 FROM mentions WHERE user_key = page.user_key AND position > \

@@ -1,10 +1,17 @@
 //! [`Store`] on one file: reads go to the pool, writes to the writer. What each does is in the file of its noun.
 
+pub mod assemble;
+mod bounded;
+mod channels;
 mod conversations;
 mod list;
 mod messages;
+mod retention;
+mod search;
 pub mod unread;
+mod uploads;
 mod users;
+mod webhooks;
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,19 +21,28 @@ use diesel::{RunQueryDsl, connection::SimpleConnection, dsl::sql, sql_types::Int
 use super::{readers::Readers, writer::WriterHandle};
 use crate::{
     db::{
-        Account, Change, Credentials, History, HistoryAt, ListCursor, Membership, NewAccount, NewGroup, RoomState,
-        Store, StoreError, SyncPage, TokenUser,
+        Account, Behind, Change, Credentials, Door, Doorway, EndpointKey, History, HistoryAt, ListCursor, Membership,
+        NewAccount, NewConversation, News, Receipt, Refusal, RoomState, Store, StoreError, SyncPage, TokenUser, Told,
+        Version, WebhookStore,
     },
     domain::{
-        Conversation, ConversationId, ConversationKey, Member, Role, Seq, Timestamp, User, UserId, UserKey,
-        conversation::ConversationView,
+        Conversation, ConversationId, ConversationKey, Member, MessageId, Role, Seq, Timestamp, User, UserId, UserKey,
+        conversation::{ChannelView, ConversationView},
     },
 };
+
+pub use self::conversations::{rooms_of, slug_is_taken};
 
 type Result<T> = std::result::Result<T, StoreError>;
 
 #[cfg(test)]
-pub use self::{list::Views, unread::Count};
+pub use self::{
+    list::Views,
+    messages::Readers as MessageReaders,
+    retention::Retained,
+    search::{AllPlaces, OnePlace, TimeFrom},
+    unread::{Count, CountMentions},
+};
 
 /// The store's end of an open file.
 pub struct SqliteStore {
@@ -169,8 +185,26 @@ impl Store for SqliteStore {
             .await
     }
 
-    async fn create_group(&self, group: NewGroup) -> Result<Conversation> {
-        self.writer.write(move |c| conversations::create_group(c, &group)).await
+    async fn create_conversation(&self, new: NewConversation) -> Result<std::result::Result<Conversation, Refusal>> {
+        self.writer.write(move |c| conversations::create(c, &new)).await
+    }
+
+    async fn door(&self, by: &Doorway, user: UserKey) -> Result<Option<Door>> {
+        let by = by.clone();
+        self.readers.read(move |c| channels::door(c, &by, user)).await
+    }
+
+    async fn channels(
+        &self,
+        user: UserKey,
+        folded: &str,
+        limit: usize,
+        after: Option<&str>,
+    ) -> Result<(Vec<ChannelView>, Option<String>)> {
+        let (folded, after) = (folded.to_owned(), after.map(str::to_owned));
+        self.readers
+            .read(move |c| channels::page(c, user, &folded, limit, after.as_deref()))
+            .await
     }
 
     async fn conversation(&self, id: ConversationId) -> Result<Option<Conversation>> {
@@ -232,5 +266,55 @@ impl Store for SqliteStore {
         self.readers
             .read(move |c| messages::changes(c, &conversation, after, limit))
             .await
+    }
+
+    async fn receipts(&self, conversation: &Conversation, message: MessageId) -> Result<Option<Vec<Receipt>>> {
+        let conversation = conversation.clone();
+        self.readers
+            .read(move |c| messages::receipts(c, &conversation, message))
+            .await
+    }
+
+    async fn versions(&self, conversation: &Conversation, message: MessageId) -> Result<Option<Vec<Version>>> {
+        let conversation = conversation.clone();
+        self.readers
+            .read(move |c| messages::versions(c, &conversation, message))
+            .await
+    }
+}
+
+#[async_trait]
+impl WebhookStore for SqliteStore {
+    async fn webhook_endpoint(&self, url: &str, at: Timestamp) -> Result<(EndpointKey, bool)> {
+        let url = url.to_owned();
+        self.writer.write(move |c| webhooks::find_or_record(c, &url, at)).await
+    }
+
+    async fn webhooks_behind(
+        &self,
+        endpoint: EndpointKey,
+        after: Option<ConversationKey>,
+        look_at: usize,
+    ) -> Result<Behind> {
+        self.readers
+            .read(move |c| webhooks::behind(c, endpoint, after, look_at))
+            .await
+    }
+
+    async fn webhook_news(
+        &self,
+        endpoint: EndpointKey,
+        conversation: ConversationKey,
+        told: Option<Seq>,
+        limit: usize,
+    ) -> Result<Option<News>> {
+        self.readers
+            .read(move |c| webhooks::news(c, endpoint, conversation, told, limit))
+            .await
+    }
+
+    async fn webhooks_told(&self, told: &[Told]) -> Result<()> {
+        let told = told.to_vec();
+        self.writer.write(move |c| webhooks::told(c, &told)).await
     }
 }

@@ -1,6 +1,7 @@
 //! Whether a file keeps what the store promises: `parlor verify`. Reads only, in one snapshot; may run beside a server,
 //! whose write-ahead log then grows until this ends.
 
+mod beside;
 mod checks;
 mod walk;
 
@@ -73,6 +74,7 @@ pub fn verify(path: &Path, progress: &mut dyn FnMut(String)) -> Result<Report, O
             checks::pages(connection, &mut report);
             progress("the file's pages are read".to_owned());
             checks::rows(connection, &mut report, progress);
+            checks::slugs(connection, &mut report);
             walk::changes(connection, &mut report, progress);
             Ok(report)
         })

@@ -1,5 +1,5 @@
-//! Every change of every conversation, in order: 1, 2, 3 up to its head, each once; and what only we can compute of a
-//! message. One pass over the file. Called by `verify`.
+//! Every change of every conversation, in order, from behind what retention removed up to its head, each once; and what
+//! only we can compute of a message. One pass over the file. Called by `verify`.
 
 use std::{cmp::Ordering, collections::HashMap};
 
@@ -46,6 +46,8 @@ struct Walk {
     conversation: i64,
     seq: u32,
     last_message: u32,
+    /// Up to where retention removed everything.
+    expired: u32,
 }
 
 /// Walks through everything.
@@ -56,10 +58,18 @@ pub fn changes(connection: &mut SqliteConnection, report: &mut Report, progress:
 }
 
 fn walk(connection: &mut SqliteConnection, report: &mut Report, progress: &mut dyn FnMut(String)) -> QueryResult<()> {
-    let rows: Vec<(i64, i64, i64)> = heads::table
-        .select((heads::conversation_key, heads::seq, heads::last_message_seq))
+    let rows: Vec<(i64, i64, i64, i64)> = heads::table
+        .select((
+            heads::conversation_key,
+            heads::seq,
+            heads::last_message_seq,
+            heads::expired_seq,
+        ))
         .load(connection)?;
-    let mut ends: HashMap<i64, (i64, i64)> = rows.into_iter().map(|(key, seq, last)| (key, (seq, last))).collect();
+    let ends = rows
+        .into_iter()
+        .map(|(key, seq, last, expired)| (key, End { seq, last, expired }));
+    let mut ends: HashMap<i64, End> = ends.collect();
     let all = report.messages + report.changes;
     let mut at = Walk {
         conversation: -1,
@@ -71,9 +81,13 @@ fn walk(connection: &mut SqliteConnection, report: &mut Report, progress: &mut d
         let (key, seq) = unpack(row.position);
         if key.0 != at.conversation {
             at.end(&mut ends, report);
+            let expired = ends.get(&key.0).map_or(0, |end| end.expired);
+            let expired = u32::try_from(expired).unwrap_or_default();
             at = Walk {
                 conversation: key.0,
-                ..Walk::default()
+                seq: expired,
+                last_message: 0,
+                expired,
             };
         }
         at.step(seq, row.id.is_some(), report);
@@ -84,8 +98,8 @@ fn walk(connection: &mut SqliteConnection, report: &mut Report, progress: &mut d
         }
     }
     at.end(&mut ends, report);
-    for (key, (seq, last)) in ends {
-        if (seq, last) != (0, 0) {
+    for (key, End { seq, last, expired }) in ends {
+        if (seq, last) != (expired, 0) {
             report.find(format!(
                 "conversation {key} should end at {seq} with message {last}, but has no changes"
             ));
@@ -94,12 +108,23 @@ fn walk(connection: &mut SqliteConnection, report: &mut Report, progress: &mut d
     Ok(())
 }
 
+/// What a counter row says.
+struct End {
+    seq: i64,
+    last: i64,
+    expired: i64,
+}
+
 impl Walk {
     fn step(&mut self, seq: Seq, message: bool, report: &mut Report) {
         let (key, due) = (self.conversation, u64::from(self.seq) + 1);
         match u64::from(seq.0).cmp(&due) {
             Ordering::Equal => {}
             Ordering::Less if seq.0 == 0 => report.find(format!("conversation {key} has something at seq 0")),
+            Ordering::Less if seq.0 <= self.expired => {
+                report.find(format!("conversation {key} has seq {seq}, which retention removed"));
+                return;
+            }
             Ordering::Less => report.find(format!("conversation {key} has seq {seq} twice")),
             Ordering::Greater if u64::from(seq.0) == due + 1 => {
                 report.find(format!("conversation {key} lacks seq {due}"));
@@ -115,12 +140,12 @@ impl Walk {
     }
 
     /// The conversation has no further change: compares with its counter row.
-    fn end(&self, ends: &mut HashMap<i64, (i64, i64)>, report: &mut Report) {
+    fn end(&self, ends: &mut HashMap<i64, End>, report: &mut Report) {
         let key = self.conversation;
         if key < 0 {
             return;
         }
-        let Some((seq, last)) = ends.remove(&key) else {
+        let Some(End { seq, last, .. }) = ends.remove(&key) else {
             report.find(format!(
                 "{} changes belong to conversation {key}, which has no counter row",
                 self.seq

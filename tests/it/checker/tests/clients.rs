@@ -220,3 +220,26 @@ fn any_single_live_event_that_is_missing_is_caught() {
         }
     }
 }
+
+#[test]
+fn reactions_that_a_client_shows_no_more() {
+    caught(Promise::Complete, |run| {
+        // The last word on a message's reactions, behind which nobody connects again and is told anew.
+        let chats = run.1.conversations.values();
+        let words = chats
+            .flat_map(|chat| &chat.messages)
+            .map(|message| (&message.id, message.change_seq));
+        let last: std::collections::BTreeMap<_, _> = words.collect();
+        let place = run.0.iter().enumerate().find_map(|(log, of)| {
+            let from = of.acts.iter().rposition(|(_, act)| matches!(act, Act::Synced { .. }))?;
+            let fits = |act: &Act| matches!(act, Act::Reacted { seq, id, .. } if last.get(id) == Some(seq));
+            let at = of.acts[from..].iter().position(|(_, act)| fits(act))?;
+            Some((log, from + at))
+        });
+        let (log, at) = place?;
+        if let Act::Reacted { reactions, .. } = &mut run.0[log].acts[at].1 {
+            *reactions = "[]".to_owned();
+        }
+        Some(())
+    });
+}

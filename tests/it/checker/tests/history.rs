@@ -2,6 +2,41 @@
 
 use super::{Act, Message, Promise, appends, caught, every_message, is_received, message_of, some_act};
 
+/// Half of a conversation goes, as retention would take it.
+fn half_is_gone(run: &mut super::Run) -> Option<()> {
+    let chat = run.1.conversations.get_mut("tea")?;
+    chat.expired = chat.messages.get(chat.messages.len() / 2)?.seq;
+    let expired = chat.expired;
+    chat.messages.retain(|message| message.seq > expired);
+    let messages = &chat.messages;
+    for (user, _, unread) in &mut chat.standings {
+        let counts = |message: &&Message| message.sender != *user && message.content.is_some();
+        *unread = messages.iter().filter(counts).count() as u64;
+    }
+    Some(())
+}
+
+#[test]
+fn what_retention_removed_is_not_missed() {
+    for seed in super::SEEDS {
+        let mut run = super::model::run(seed);
+        half_is_gone(&mut run);
+        let breaches = super::check(&run.0, &run.1);
+        assert!(breaches.is_empty(), "seed {seed}: {}", super::shown(&breaches));
+    }
+}
+
+#[test]
+fn a_message_that_retention_should_have_left() {
+    for promise in [Promise::Durable, Promise::GapFree] {
+        caught(promise, |run| {
+            half_is_gone(run)?;
+            let chat = run.1.conversations.get_mut("tea")?;
+            chat.messages.pop().map(drop)
+        });
+    }
+}
+
 #[test]
 fn a_message_lost_from_the_history() {
     caught(Promise::Durable, |run| {
@@ -53,7 +88,7 @@ fn another_content_at_one_client() {
             let kept: Vec<String> = run.1.conversations["tea"]
                 .messages
                 .iter()
-                .filter(|message| message.content.is_some())
+                .filter(|message| message.content.is_some() && message.change_seq == message.seq)
                 .map(|message| message.id.clone())
                 .collect();
             let place = some_act(
@@ -188,6 +223,7 @@ fn a_message_whose_send_was_refused() {
             sender: run.0[log].user.clone(),
             client_id: Some(client_id),
             content,
+            reactions: "[]".to_owned(),
             system: false,
             created_at: "t".to_owned(),
         });
@@ -200,6 +236,69 @@ fn a_message_seen_before_it_was_sent() {
     caught(Promise::NoPhantom, |run| {
         let (log, at) = some_act(run, is_received)?;
         run.0[log].acts[at].0 = 0;
+        Some(())
+    });
+}
+
+#[test]
+fn an_edit_that_nobody_made() {
+    caught(Promise::NoPhantom, |run| {
+        let (log, at) = some_act(run, |act| matches!(act, Act::Edited { .. }))?;
+        if let Act::Edited { message, .. } = &mut run.0[log].acts[at].1 {
+            message.content = Some("what nobody wrote".to_owned());
+        }
+        Some(())
+    });
+}
+
+#[test]
+fn an_edit_that_the_history_does_not_have() {
+    caught(Promise::GapFree, |run| {
+        let (log, at) = some_act(run, |act| matches!(act, Act::Edited { .. }))?;
+        let Act::Edited { seq, message } = &run.0[log].acts[at].1 else {
+            return None;
+        };
+        let (seq, chat) = (*seq, message.conversation.clone());
+        run.1.conversations.get_mut(&chat)?.changes.remove(&seq);
+        Some(())
+    });
+}
+
+#[test]
+fn a_message_whose_last_change_is_another() {
+    caught(Promise::GapFree, |run| {
+        let chat = run.1.conversations.get_mut("tea")?;
+        let changed = chat
+            .messages
+            .iter_mut()
+            .find(|message| message.change_seq > message.seq)?;
+        changed.change_seq = changed.seq;
+        Some(())
+    });
+}
+
+#[test]
+fn a_reaction_to_something_else_at_one_client() {
+    caught(Promise::Agreement, |run| {
+        let (log, at) = some_act(run, |act| matches!(act, Act::Reacted { .. }))?;
+        if let Act::Reacted { id, .. } = &mut run.0[log].acts[at].1 {
+            *id = "another".to_owned();
+        }
+        Some(())
+    });
+}
+
+#[test]
+fn an_edit_that_was_forgotten() {
+    caught(Promise::Durable, |run| {
+        let (log, at) = some_act(run, |act| matches!(act, Act::EditAnswered(_)))?;
+        let Act::EditAnswered(answer) = &run.0[log].acts[at].1 else {
+            return None;
+        };
+        let (chat, id) = (answer.conversation.clone(), answer.id.clone());
+        let kept = run.1.conversations.get_mut(&chat)?;
+        let message = kept.messages.iter_mut().find(|message| message.id == id)?;
+        message.change_seq = message.seq;
         Some(())
     });
 }

@@ -74,7 +74,10 @@ fn appends(run: &mut Run, log: usize, act: Act) {
 fn every_message(run: &mut Run, mut change: impl FnMut(&mut Message)) {
     for (_, act) in run.0.iter_mut().flat_map(|log| &mut log.acts) {
         match act {
-            Act::Received(message) | Act::Answered(message) => change(message),
+            Act::Received(message)
+            | Act::Answered(message)
+            | Act::Edited { message, .. }
+            | Act::EditAnswered(message) => change(message),
             Act::Synced { messages, .. } => messages.iter_mut().for_each(&mut change),
             _ => {}
         }

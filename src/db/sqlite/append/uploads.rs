@@ -1,0 +1,115 @@
+//! Which messages show which uploads. Written with the message, forgotten with it, so that an upload is never swept while
+//! somebody can see it.
+
+use std::ops::RangeInclusive;
+
+use diesel::{SqliteConnection, prelude::*, sql_types::BigInt};
+
+use super::Turn;
+use crate::{
+    db::{
+        NewMessage, Refusal, StoreError,
+        position::pack,
+        query,
+        rows::MessageRow,
+        schema::{upload_uses, uploads},
+        sqlite::statement::statement,
+    },
+    domain::{MessageType, Seq, Timestamp, UploadName},
+};
+
+impl Turn<'_> {
+    /// If `message` is an image: which upload it shows, if its sender may.
+    pub(super) fn upload_of(
+        &mut self,
+        message: &NewMessage,
+    ) -> Result<Result<Option<UploadName>, Refusal>, StoreError> {
+        if message.draft.kind != MessageType::Image {
+            return Ok(Ok(None));
+        }
+        let Ok(name) = UploadName::from_url(message.draft.content.as_str()) else {
+            return Ok(Err(Refusal::NoSuchUpload));
+        };
+        let owner: Option<i64> = query::uploads::owner(name.as_str())
+            .get_result(self.connection)
+            .optional()?;
+        Ok(match owner {
+            None => Err(Refusal::NoSuchUpload),
+            Some(owner) if owner != message.sender.key.0 => Err(Refusal::NotYourUpload),
+            Some(_) => Ok(Some(name)),
+        })
+    }
+
+    /// Notes that the message at `seq` shows it.
+    pub(super) fn show_upload(&mut self, name: &UploadName, seq: Seq) -> Result<(), StoreError> {
+        // Rare enough, beside text, for statements that are prepared each time.
+        diesel::insert_into(upload_uses::table)
+            .values((
+                upload_uses::position.eq(self.position(seq)),
+                upload_uses::name.eq(name.as_str()),
+            ))
+            .execute(self.connection)?;
+        diesel::update(uploads::table.find(name.as_str()))
+            .set(uploads::sweep_at.eq(None::<i64>))
+            .execute(self.connection)?;
+        Ok(())
+    }
+
+    /// A message is deleted: if it showed an upload, it does so no more.
+    pub(super) fn hide_upload(&mut self, row: &MessageRow, at: Timestamp) -> Result<(), StoreError> {
+        if row.kind == MessageType::Image.code() {
+            forget_uses(self.connection, row.position..=row.position, at)?;
+        }
+        Ok(())
+    }
+
+    /// The conversation ends. What it shows may be a great deal: the sweep forgets it in pieces.
+    pub(super) fn hide_all_uploads(&mut self) -> Result<(), StoreError> {
+        NoteEnding {
+            conversation: self.key.0,
+            first: pack(self.key, Seq(0)),
+            last: pack(self.key, Seq(u32::MAX)),
+        }
+        .execute(self.connection)?;
+        Ok(())
+    }
+}
+
+/// The messages at these positions show no upload any more; uploads that no other message shows are to be swept at `now`.
+/// For whoever deletes messages or removes their rows, in the same transaction; to be bounded by the caller.
+pub fn forget_uses(
+    connection: &mut SqliteConnection,
+    positions: RangeInclusive<i64>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let (first, last) = positions.into_inner();
+    MarkUnused {
+        first,
+        last,
+        now: now.millis(),
+    }
+    .execute(connection)?;
+    ForgetUses { first, last }.execute(connection)?;
+    Ok(())
+}
+
+statement! {
+    /// Uploads that only messages from `first` to `last` show.
+    MarkUnused { first: i64 as BigInt, last: i64 as BigInt, now: i64 as BigInt },
+    "UPDATE uploads SET sweep_at = " {now} " WHERE name IN (SELECT name FROM upload_uses WHERE position BETWEEN "
+    {first} " AND " {last} ") AND NOT EXISTS (SELECT 1 FROM upload_uses u WHERE u.name = uploads.name AND u.position NOT BETWEEN "
+    {first} " AND " {last} ")"
+}
+
+statement! {
+    /// Messages from `first` to `last` show nothing.
+    ForgetUses { first: i64 as BigInt, last: i64 as BigInt },
+    "DELETE FROM upload_uses WHERE position BETWEEN " {first} " AND " {last}
+}
+
+statement! {
+    /// A conversation that shows anything ended.
+    NoteEnding { conversation: i64 as BigInt, first: i64 as BigInt, last: i64 as BigInt },
+    "INSERT OR IGNORE INTO upload_endings (conversation_key) SELECT " {conversation}
+    " WHERE EXISTS (SELECT 1 FROM upload_uses WHERE position BETWEEN " {first} " AND " {last} ")"
+}
