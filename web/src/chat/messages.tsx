@@ -15,6 +15,9 @@ import type { Line } from './rows.js';
 
 /** Far from 0, which older pages count down to. */
 const BASE = 1_000_000;
+/** So many lines before the first one the next page is asked for. */
+const AHEAD = 40;
+const PAGE = 100;
 const NOBODY: readonly User[] = [];
 
 export interface Jump {
@@ -69,6 +72,13 @@ function Stretch({ snapshot, conversation, lines, me, emoji, acts, jump, base, s
   const present = usePresent();
   const last = lines.at(-1);
 
+  // Older pages are asked for before the first line is in sight, so that what they change is out of sight.
+  const [nearStart, setNearStart] = useState(false);
+  const first = lines[0]?.key;
+  useEffect(() => {
+    if (nearStart && hasOlder) conversation.loadOlder(PAGE).catch(tellError);
+  }, [conversation, nearStart, hasOlder, first]);
+
   // What one writes oneself is followed from wherever one stands.
   const writes = last?.pending ? last.key : null;
   useEffect(() => {
@@ -113,9 +123,11 @@ function Stretch({ snapshot, conversation, lines, me, emoji, acts, jump, base, s
         scrollerRef={watch}
         totalListHeightChanged={grown}
         increaseViewportBy={{ top: 800, bottom: 100 }}
-        startReached={() => void (hasOlder && conversation.loadOlder().catch(tellError))}
         endReached={() => void (hasNewer && conversation.loadNewer().catch(tellError))}
-        rangeChanged={({ endIndex }) => setShownUpTo(endIndex)}
+        rangeChanged={({ startIndex, endIndex }) => {
+          setShownUpTo(endIndex);
+          setNearStart(startIndex - base < AHEAD);
+        }}
         computeItemKey={(_, line) => line.key}
         itemContent={(_, line) => (
           <MessageLine
