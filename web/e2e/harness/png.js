@@ -1,4 +1,4 @@
-// Pictures for stories: real PNG files of one colour with a stripe, so that one sees them on screenshots.
+// Pictures for stories: real PNG files, of mountains in the evening, so that screenshots have something to show.
 import { deflateSync } from 'node:zlib';
 
 /** @param {string} name @param {Buffer} data */
@@ -21,13 +21,28 @@ function crc32(bytes) {
   return ~sum >>> 0;
 }
 
+/** How high a ridge is at `x` (0 to 1), as a share of the picture. @param {number} x @param {number} which */
+function ridge(x, which) {
+  const peaks = Math.abs(((x * (2.3 + which) + which * 0.37) % 1) - 0.5);
+  return 0.5 + which * 0.16 - (0.34 - which * 0.05) * (0.5 - peaks) - 0.02 * Math.sin(x * 47 + which * 5);
+}
+
+/** @param {number} x @param {number} y both 0 to 1 @param {number} shape height for width */
+function colour(x, y, shape) {
+  for (const which of [2, 1, 0]) if (y > ridge(x, which)) return [[92, 106, 152], [58, 78, 118], [34, 52, 78]][which] ?? [];
+  const fromSun = Math.hypot(x - 0.68, (y - 0.24) * shape);
+  if (fromSun < 0.06) return [255, 236, 190];
+  const glow = Math.max(0, 0.5 - fromSun);
+  return [120 + 110 * y + 120 * glow, 150 + 30 * y + 60 * glow, 206 - 50 * y];
+}
+
 /** @param {number} width @param {number} height */
 export function png(width, height) {
   const row = (/** @type {number} */ y) => {
     const pixels = Buffer.alloc(1 + width * 3);
     for (let x = 0; x < width; x++) {
-      const striped = (x + y) % 48 < 16;
-      pixels.set(striped ? [244, 196, 108] : [64, 104, 176 - Math.round((y / height) * 90)], 1 + x * 3);
+      const parts = colour(x / width, y / height, height / width);
+      pixels.set(parts.map((part) => Math.min(255, Math.round(part))), 1 + x * 3);
     }
     return pixels;
   };

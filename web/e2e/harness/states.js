@@ -19,6 +19,11 @@ export async function throughTheStates({ person, newcomer }, how, look) {
   await alice.button('Start one').waitFor();
   await look('nothing-yet', alice);
 
+  await bob.asks('POST', '/api/conversations', { kind: 'channel', name: 'general', memberIds: [alice.id, carol.id] });
+  const { conversation: readers } = await carol.asks('POST', '/api/conversations', { kind: 'group', name: 'Book club', memberIds: [alice.id] });
+  await carol.asks('POST', `/api/conversations/${readers.id}/messages`, { content: 'Chapter nine by Tuesday!' });
+  const { conversationId: direct } = await bob.asks('POST', '/api/conversations/find-or-create', { otherUserId: alice.id });
+  await bob.asks('POST', `/api/conversations/${direct}/messages`, { content: 'Did you get my letter?' });
   const { conversation: trip } = await carol.asks('POST', '/api/conversations', {
     kind: 'group',
     name: 'Weekend trip',
@@ -33,18 +38,19 @@ export async function throughTheStates({ person, newcomer }, how, look) {
 
   const hers = await alice.turnsToTheChat('Weekend trip');
   await hers.says('It is in the cellar, I will look tonight.');
-  const { message } = await say(carol, 'The way up, from last year:');
-  await hers.sees('The way up, from last year:');
-  await hers.reactsTo('The way up, from last year:', 'heart');
-  await hers.seesReaction('The way up, from last year:', 'heart', 1);
-  await hers.sendsAPicture(png(320, 200));
-  await hers.seesAPicture(320);
-  await bob.asks('POST', `/api/conversations/${trip.id}/messages`, { content: 'Lovely. Train at 8:10, platform 4.', replyToId: message.id });
-  await hers.sees('Lovely. Train at 8:10, platform 4.');
+  const { message } = await say(carol, 'Who has a picture of the way up?');
+  await hers.sees('Who has a picture of the way up?');
+  await hers.reactsTo('Who has a picture of the way up?', 'heart');
+  await hers.seesReaction('Who has a picture of the way up?', 'heart', 1);
+  await hers.sendsAPicture(png(352, 220));
+  await hers.seesAPicture(352);
+  await bob.asks('POST', `/api/conversations/${trip.id}/messages`, { content: 'Ask Alice! And: train at 8:10, platform 4.', replyToId: message.id });
+  await hers.sees('Ask Alice! And: train at 8:10, platform 4.');
   const his = await bob.turnsToTheChat('Weekend trip');
-  await his.sees('Lovely. Train at 8:10, platform 4.');
+  await his.sees('Ask Alice! And: train at 8:10, platform 4.');
   await his.beginsToWrite('and');
   await hers.seesTyping('Bob is typing');
+  await alice.page.mouse.move(2, 2);
   await look('chat', alice);
 
   await alice.button('Details').click();

@@ -79,3 +79,33 @@ story('hostile names of people and groups are shown as they are', async ({ perso
   await alice.page.getByTestId('member').first().waitFor();
   await isUnharmed(alice);
 });
+
+story('what would get through all the same is stopped by the policy, and seen by these stories', async ({ person }) => {
+  const alice = await person('alice');
+  const tries = await alice.page.evaluate(async () => {
+    /** @param {() => unknown} deed */
+    const refused = (deed) => {
+      try {
+        deed();
+        return 'done';
+      } catch (error) {
+        return error instanceof TypeError ? 'refused' : String(error);
+      }
+    };
+    const element = document.createElement('div');
+    const script = document.createElement('script');
+    const foreign = new Promise((resolve) => document.addEventListener('securitypolicyviolation', (event) => event.effectiveDirective === 'img-src' && resolve('refused')));
+    const image = new Image();
+    image.src = 'http://evil.test/pixel.png';
+    return {
+      html: refused(() => (element.innerHTML = '<b>bold</b>')),
+      script: refused(() => (script.text = 'pwned(1)')),
+      policy: refused(() => Reflect.get(globalThis, 'trustedTypes').createPolicy('mine', {})),
+      image: await foreign,
+      framed: window.top === window,
+    };
+  });
+  assert.deepEqual(tries, { html: 'refused', script: 'refused', policy: 'refused', image: 'refused', framed: true });
+  assert.ok(alice.surprises.length >= 3, alice.surprises.join('\n'));
+  alice.surprises = [];
+});

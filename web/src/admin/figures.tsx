@@ -24,10 +24,10 @@ function Card({ id, name, value, detail, values }: CardProps) {
 }
 
 const milliseconds = (seconds: number | null | undefined) => `${((seconds ?? 0) * 1000).toFixed(1)} ms`;
-/** `{websocket: 3, socketio: 1}` → `websocket 3 · socketio 1`. */
+/** `{websocket: 3, appendQueue: 1}` → `websocket 3 · append queue 1`. */
 const list = (figures: object) =>
   Object.entries(figures)
-    .map(([name, value]) => `${name} ${value}`)
+    .map(([name, value]) => `${name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`)} ${value}`)
     .join(' · ');
 
 export function Figures({ figures, readings }: { figures: NodeFigures; readings: readonly Reading[] }) {
@@ -62,7 +62,7 @@ export function Figures({ figures, readings }: { figures: NodeFigures; readings:
         detail={list(figures.mailboxDepths)}
         values={readings.map(({ queue }) => queue)}
       />
-      <Card id="users" name="Users online" value={String(figures.usersOnline)} detail={`${figures.activeRooms} conversations in use`} />
+      <Card id="users" name="Users online" value={String(figures.usersOnline)} detail={`conversations in use: ${figures.activeRooms}`} />
       <Card id="memory" name="Memory" value={bytes(figures.memory.rssBytes)} detail={`${pool.inUse} of ${pool.open} database connections in use`} />
       <Card id="uptime" name="Up for" value={duration(figures.uptimeSeconds)} />
     </div>

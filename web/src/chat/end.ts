@@ -4,7 +4,7 @@ import { useCallback, useEffect, useRef, useState } from 'react';
 /** So near the end is at the end; pixels. */
 const NEAR = 48;
 /** A list that begins elsewhere is put together at its place first: until then its scrolling says nothing. */
-const SETTLES_MS = 400;
+export const SETTLES_MS = 400;
 
 export interface End {
   /** Whether the list is to follow its end. */

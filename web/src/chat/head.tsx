@@ -17,7 +17,8 @@ interface Props {
 }
 
 export function Head({ snapshot, me, details, onDetails, onSearch }: Props) {
-  const { view, viewers, id } = snapshot;
+  const { view, viewers, members, id } = snapshot;
+  const count = members.length || (view?.memberCount ?? 0);
   const title = titleOf(view);
   const here = viewers.filter((user) => user.id !== me?.id).length;
   return (
@@ -32,7 +33,7 @@ export function Head({ snapshot, me, details, onDetails, onSearch }: Props) {
           {title}
         </h2>
         <p className="quiet">
-          {view?.otherUser ? <Seen id={view.otherUser.id} /> : view ? `${view.memberCount} ${view.memberCount === 1 ? 'member' : 'members'}` : ''}
+          {view?.otherUser ? <Seen id={view.otherUser.id} /> : view ? `${count} ${count === 1 ? 'member' : 'members'}` : ''}
           {here > 0 ? ` · ${here} looking` : ''}
         </p>
       </div>

@@ -7,7 +7,7 @@ import { gist } from '../list/naming.js';
 import { DownIcon } from '../ui/icons.js';
 import { tellError } from '../ui/notice.js';
 import type { Acts } from './acts.js';
-import { useEnd } from './end.js';
+import { SETTLES_MS, useEnd } from './end.js';
 import { MessageLine } from './line.js';
 import { newBelow, shift, startOf, type Start } from './place.js';
 import { usePresent } from './present.js';
@@ -15,6 +15,9 @@ import type { Line } from './rows.js';
 
 /** Far from 0, which older pages count down to. */
 const BASE = 1_000_000;
+/** So many lines before the first one the next page is asked for. */
+const AHEAD = 40;
+const PAGE = 100;
 const NOBODY: readonly User[] = [];
 
 export interface Jump {
@@ -69,6 +72,18 @@ function Stretch({ snapshot, conversation, lines, me, emoji, acts, jump, base, s
   const present = usePresent();
   const last = lines.at(-1);
 
+  // Pages are asked for before their place is in sight, so that what they change is out of sight; and only once the list has come to
+  // where it begins: what is put before that place meanwhile would move it.
+  const [near, setNear] = useState({ start: false, end: false });
+  const settled = useSettled();
+  const [first, newest] = [lines[0]?.key, last?.key];
+  useEffect(() => {
+    if (settled && near.start && hasOlder) conversation.loadOlder(PAGE).catch(tellError);
+  }, [conversation, settled, near.start, hasOlder, first]);
+  useEffect(() => {
+    if (settled && near.end && hasNewer) conversation.loadNewer(PAGE).catch(tellError);
+  }, [conversation, settled, near.end, hasNewer, newest]);
+
   // What one writes oneself is followed from wherever one stands.
   const writes = last?.pending ? last.key : null;
   useEffect(() => {
@@ -113,9 +128,11 @@ function Stretch({ snapshot, conversation, lines, me, emoji, acts, jump, base, s
         scrollerRef={watch}
         totalListHeightChanged={grown}
         increaseViewportBy={{ top: 800, bottom: 100 }}
-        startReached={() => void (hasOlder && conversation.loadOlder().catch(tellError))}
-        endReached={() => void (hasNewer && conversation.loadNewer().catch(tellError))}
-        rangeChanged={({ endIndex }) => setShownUpTo(endIndex)}
+        rangeChanged={({ startIndex, endIndex }) => {
+          setShownUpTo(endIndex);
+          const [start, end] = [startIndex - base < AHEAD, endIndex - base >= lines.length - AHEAD];
+          setNear((before) => (before.start === start && before.end === end ? before : { start, end }));
+        }}
         computeItemKey={(_, line) => line.key}
         itemContent={(_, line) => (
           <MessageLine
@@ -186,6 +203,16 @@ function walk(event: KeyboardEvent) {
   event.preventDefault();
   next.focus();
   next.scrollIntoView({ block: 'nearest' });
+}
+
+/** Whether the list has been there long enough to stand where it begins. */
+function useSettled(): boolean {
+  const [settled, setSettled] = useState(false);
+  useEffect(() => {
+    const timer = setTimeout(() => setSettled(true), SETTLES_MS);
+    return () => clearTimeout(timer);
+  }, []);
+  return settled;
 }
 
 /** The key of the last line that was in sight at the end. */

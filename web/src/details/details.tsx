@@ -1,7 +1,7 @@
 // What a conversation is and who belongs to it: members with their roles, invitations, settings, leaving, deleting. It offers what
 // the user's role allows; the server decides.
 import type { Conversation, ConversationSnapshot, User } from '@parlor/client';
-import { useState } from 'react';
+import { useEffect, useRef, useState } from 'react';
 import { People } from '../list/people.js';
 import { titleOf } from '../list/naming.js';
 import { go, pathOf } from '../route.js';
@@ -26,13 +26,30 @@ export function Details({ snapshot, conversation, me, onClose }: Props) {
   const { view, members } = snapshot;
   const [asking, setAsking] = useState<'leave' | 'delete' | null>(null);
   const [adding, setAdding] = useState(false);
+  const aside = useRef<HTMLElement>(null);
+
+  // The focus comes here with the panel, and goes back to the button with it.
+  useEffect(() => {
+    const before = document.activeElement;
+    aside.current?.focus();
+    return () => {
+      if (before instanceof HTMLElement) requestAnimationFrame(() => before.isConnected && before.focus());
+    };
+  }, []);
+
   if (!view) return null;
   const manages = view.kind !== 'direct' && (view.role === 'owner' || view.role === 'admin');
   const title = titleOf(view);
   const gone = () => go(pathOf(null));
 
   return (
-    <aside className="details" aria-label="Details">
+    <aside
+      ref={aside}
+      className="details"
+      aria-label="Details"
+      tabIndex={-1}
+      onKeyDown={(event) => event.key === 'Escape' && !(event.target as HTMLElement).closest('dialog') && onClose()}
+    >
       <header className="details-head">
         <h2>Details</h2>
         <button type="button" className="round" aria-label="Close details" onClick={onClose}>
