@@ -73,9 +73,8 @@ impl Set {
             .collect();
         // What rounding left over.
         let rest = (args.messages as u64).saturating_sub(sizes.iter().sum());
-        for left in 0..rest as usize {
-            let place = left % args.conversations;
-            sizes[place] += 1;
+        for size in sizes.iter_mut().take(rest as usize) {
+            *size += 1;
         }
         Self {
             users: (args.users as u64).max(MEMBERS),

@@ -83,7 +83,7 @@ statement! {
     /// When somebody sent the newest of their messages among the last ones; 3 is `MessageType::System`.
     LastMessage { low: i64 as BigInt, high: i64 as BigInt, limit: i64 as BigInt, user: i64 as BigInt } -> BigInt,
     "SELECT created_at FROM (SELECT position, created_at, sender_key, kind FROM messages WHERE position > " {low}
-    " AND position <= " {high} " ORDER BY position DESC LIMIT " {limit} ") WHERE sender_key = " {user}
+    " AND position <= " {high} " ORDER BY position DESC LIMIT " {limit} ") AS newest WHERE sender_key = " {user}
     " AND kind <> 3 ORDER BY position DESC LIMIT 1"
 }
 
