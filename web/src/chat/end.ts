@@ -6,6 +6,10 @@ const NEAR = 48;
 /** A list that begins elsewhere is put together at its place first: until then its scrolling says nothing. */
 export const SETTLES_MS = 400;
 
+/** So long after a wheel, a finger or a key a scroll is taken as the user's. */
+const HAND_MS = 1000;
+const HANDS = ['wheel', 'touchmove', 'pointerdown', 'keydown'] as const;
+
 export interface End {
   /** Whether the list is to follow its end. */
   atEnd: boolean;
@@ -38,12 +42,20 @@ export function useEnd(begin: boolean): End {
       state.current.element = null;
       if (!(element instanceof HTMLElement)) return;
       let settled = state.current.holds;
+      // While lines are measured the list grows shorter for a moment, and the browser moves it up: nobody has left the end by that.
+      let [height, hand] = [element.scrollHeight, -HAND_MS];
+      const handled = () => void (hand = performance.now());
+      for (const kind of HANDS) element.addEventListener(kind, handled, { passive: true });
       const scrolled = () => {
         if (!settled) return;
-        const now = decide(state.current.holds, state.current.top, element);
+        const moved = height !== element.scrollHeight && performance.now() - hand > HAND_MS;
+        height = element.scrollHeight;
+        const decided = decide(state.current.holds, state.current.top, element);
+        const now = decided || (moved && state.current.holds);
         state.current.top = element.scrollTop;
         state.current.holds = now;
         setAtEnd(now);
+        if (!decided) grown();
       };
       const timer = setTimeout(() => {
         settled = true;
@@ -59,6 +71,7 @@ export function useEnd(begin: boolean): End {
         clearTimeout(timer);
         resized.disconnect();
         element.removeEventListener('scroll', scrolled);
+        for (const kind of HANDS) element.removeEventListener(kind, handled);
       };
     },
     [grown],
