@@ -44,7 +44,10 @@ export function useEnd(begin: boolean): End {
       let settled = state.current.holds;
       // While lines are measured the list grows shorter for a moment, and the browser moves it up: nobody has left the end by that.
       let [height, hand] = [element.scrollHeight, -HAND_MS];
-      const handled = () => void (hand = performance.now());
+      // A press on a message is no scroll; one on the scroll bar is.
+      const handled = ({ type, target }: Event) => {
+        if (type !== 'pointerdown' || target === element) hand = performance.now();
+      };
       for (const kind of HANDS) element.addEventListener(kind, handled, { passive: true });
       const scrolled = () => {
         if (!settled) return;
