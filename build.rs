@@ -3,7 +3,7 @@
 //! a build for want of Node or of a network, unless it is told to; never writes into the tree but what `web/.gitignore` names.
 //!
 //! `PARLOR_WEB=off` leaves the page out; `PARLOR_WEB=require` makes it an error when it cannot be built.
-//! Why a build script: `docs/decisions/0009-the-page-is-built-along.md`.
+//! Why a build script: `docs/decisions/0010-the-page-is-built-along.md`.
 
 use std::{
     env, fs,

@@ -26,8 +26,8 @@ struct ChangeRow {
 use super::Place;
 
 /// What every change needs. Reading goes on beside it.
-const LOCKED: &str = "BEGIN; LOCK TABLE meta, users, revoked_tokens, conversations, heads, members, messages, changes \
-     IN EXCLUSIVE MODE";
+const LOCKED: &str = "BEGIN; LOCK TABLE meta, users, revoked_tokens, conversations, heads, members, messages, changes, \
+     uploads, upload_uses, upload_endings, read_marks, reactions, mentions, message_versions IN EXCLUSIVE MODE";
 
 /// One connection; what it holds is given back when it is dropped.
 pub enum Store {
