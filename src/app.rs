@@ -23,7 +23,7 @@ use crate::{
     config::{Config, make_private_dir},
     db::{Closer, Location, Opened, Purpose, Store},
     domain::{Clock, Entropy},
-    http::{State, server},
+    http::{State, server, web as page},
     metrics::Metrics,
     protocol::{CloseCode, event::Limits},
     uploads::{Files, Uploads},
@@ -219,6 +219,12 @@ fn announce(address: std::net::SocketAddr, state: &State) {
     let mut out = std::io::stdout().lock();
     // A closed standard output is no reason not to serve.
     let _ = writeln!(out, "Parlor is listening on http://{address}");
+    match page::missing() {
+        None => {
+            let _ = writeln!(out, "  chat      http://{address}/ in a browser");
+        }
+        Some(why) => log::warn!(target: "parlor", "this server has no chat page: {why}"),
+    }
     let _ = writeln!(out, "  data      {}", state.config.data_dir.display());
     let program = std::env::args().next().unwrap_or_else(|| "parlor".to_owned());
     let _ = writeln!(

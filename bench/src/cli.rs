@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::mixed::{Mix, USUAL};
+
 #[derive(Parser)]
 #[command(
     name = "parlor-bench",
@@ -61,7 +63,9 @@ pub enum Scenario {
     Fanout(FanoutArgs),
     /// Many connections that do nothing: memory for each
     Idle(IdleArgs),
-    /// The standard matrix: 100 x 2, 100 x 10, one room of 1,000 single and in bursts, 10,000 idle
+    /// A chat as it is used: sends, typing, reads, reactions, edits and history at once; each kind's rate and latencies
+    Mixed(MixedArgs),
+    /// The standard matrix: 100 x 2, 100 x 10, one room of 1,000 single and in bursts, 100 x 10 mixed, 10,000 idle
     All(AllArgs),
     /// One client that reads: how long the list and pages of history take, one call at a time
     Read(ReadArgs),
@@ -93,7 +97,7 @@ pub struct GenerateArgs {
 }
 
 #[derive(Args, Clone)]
-pub struct Timing {
+pub struct Span {
     /// Seconds to measure
     #[arg(long, default_value_t = 10.0, value_parser = seconds)]
     pub seconds: f64,
@@ -103,6 +107,12 @@ pub struct Timing {
     /// Seconds to wait at the end for the last answers and deliveries
     #[arg(long, default_value_t = 15.0, value_parser = seconds)]
     pub drain: f64,
+}
+
+#[derive(Args, Clone)]
+pub struct Timing {
+    #[command(flatten)]
+    pub span: Span,
     /// Compare the history of this many rooms, read back over REST, with what was delivered
     #[arg(long, default_value_t = 0, value_name = "ROOMS")]
     pub verify_history: usize,
@@ -168,6 +178,31 @@ pub struct IdleArgs {
 }
 
 #[derive(Args, Clone)]
+pub struct MixedArgs {
+    /// Group conversations, made for this run
+    #[arg(long, default_value_t = 100, value_parser = positive)]
+    pub rooms: usize,
+    /// Members of each room, one connection each; at most 500
+    #[arg(long, default_value_t = 10, value_parser = members)]
+    pub members: usize,
+    /// Unanswered operations of each user
+    #[arg(long, default_value_t = 4, value_parser = positive)]
+    pub in_flight: usize,
+    /// Operations a second of all users together, on a schedule that does not wait for the server (open loop):
+    /// latencies count from the scheduled time [default: as many as the window of --in-flight allows]
+    #[arg(long, value_parser = rate)]
+    pub rate: Option<f64>,
+    /// Characters of content, 16 to 2000
+    #[arg(long, default_value_t = 64, value_parser = telling_size)]
+    pub size: usize,
+    /// Weights of the operations; what is not named is not done
+    #[arg(long, default_value = USUAL, value_name = "OP=WEIGHT,…")]
+    pub mix: Mix,
+    #[command(flatten)]
+    pub span: Span,
+}
+
+#[derive(Args, Clone)]
 pub struct AllArgs {
     /// Connections of the idle part
     #[arg(long, default_value_t = 10_000, value_parser = positive)]
@@ -200,6 +235,22 @@ fn size(text: &str) -> Result<usize, String> {
     })
 }
 
+/// Enough that no two edits of a user have the same content: one that changes nothing takes no position.
+fn telling_size(text: &str) -> Result<usize, String> {
+    size(text).and_then(|size| match size {
+        0..16 => Err("at least 16 characters, by which edits differ".into()),
+        _ => Ok(size),
+    })
+}
+
+/// Whoever opens a room is told all its members in one frame.
+fn members(text: &str) -> Result<usize, String> {
+    positive(text).and_then(|members| match members {
+        501.. => Err("a mixed room has at most 500 members".into()),
+        _ => Ok(members),
+    })
+}
+
 fn seconds(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(seconds) if (0.0..=86_400.0).contains(&seconds) => Ok(seconds),
@@ -210,7 +261,7 @@ fn seconds(text: &str) -> Result<f64, String> {
 fn rate(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(rate) if (0.1..=1e7).contains(&rate) => Ok(rate),
-        _ => Err("a number of messages a second, from 0.1 to 10,000,000".into()),
+        _ => Err("a number a second, from 0.1 to 10,000,000".into()),
     }
 }
 
@@ -234,6 +285,10 @@ mod tests {
             vec!["parlor-bench", "send", "--rate", "0"],
             vec!["parlor-bench", "fanout", "--burst", "0"],
             vec!["parlor-bench", "--threads", "0", "idle"],
+            vec!["parlor-bench", "mixed", "--size", "15"],
+            vec!["parlor-bench", "mixed", "--members", "501"],
+            vec!["parlor-bench", "mixed", "--mix", "sends=1"],
+            vec!["parlor-bench", "mixed", "--verify-history", "1"],
             vec!["parlor-bench"],
         ] {
             assert!(Cli::try_parse_from(&arguments).is_err(), "{arguments:?}");

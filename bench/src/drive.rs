@@ -4,19 +4,19 @@
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
-use tokio::sync::Barrier;
 use tokio::time::sleep;
 
 use crate::check::Ledger;
 use crate::conn::Conn;
+use crate::crew::{Shared, on_threads};
 use crate::fault::{Faults, Kind};
 use crate::handshake;
-use crate::measure::{Clock, SECOND, Tally, Window};
+use crate::measure::{SECOND, Tally, Window};
 use crate::probe::{Probe, Reading};
 use crate::progress::Progress;
 use crate::settle::settle;
@@ -68,86 +68,37 @@ pub struct Measured {
     pub after: Reading,
 }
 
-/// What the threads tell each other.
-struct Shared {
-    clock: Clock,
-    barrier: Barrier,
-    begins: AtomicU64,
-    /// The last position of each room that anybody knows.
-    last: Vec<AtomicU64>,
-    connected: AtomicU64,
-    /// Acknowledged and delivered so far, of each thread: for the progress line.
-    counts: Vec<(AtomicU64, AtomicU64)>,
-    failed: Mutex<Option<String>>,
-    readings: Mutex<Readings>,
-}
-
-#[derive(Default, Clone)]
-struct Readings {
-    before: Reading,
-    connect_seconds: f64,
-    from: Reading,
-    to: Reading,
-    after: Reading,
-}
-
-impl Shared {
-    fn fail(&self, why: String) {
-        self.failed
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get_or_insert(why);
-    }
-
-    fn has_failed(&self) -> bool {
-        self.failed.lock().unwrap_or_else(PoisonError::into_inner).is_some()
-    }
-
-    fn note(&self, note: impl FnOnce(&mut Readings)) {
-        note(&mut self.readings.lock().unwrap_or_else(PoisonError::into_inner));
+impl Measured {
+    /// With what the threads noted on their way.
+    pub fn new(shared: &Shared, tally: Tally, faults: Faults, ledgers: Vec<Ledger>) -> Self {
+        let readings = shared.readings();
+        Self {
+            tally,
+            faults,
+            ledgers,
+            connected: shared.connected.load(Ordering::Relaxed),
+            connect_seconds: readings.connect_seconds,
+            before: readings.before,
+            window: (readings.from, readings.to),
+            after: readings.after,
+        }
     }
 }
 
 /// Runs it and waits for the end. Blocks: the threads have runtimes of their own.
 pub fn run(run: Run) -> Result<Measured, String> {
     let run = Arc::new(run);
-    let shared = Arc::new(Shared {
-        clock: Clock::start(),
-        barrier: Barrier::new(run.threads),
-        begins: AtomicU64::new(0),
-        last: (0..run.world.rooms.len()).map(|_| AtomicU64::new(0)).collect(),
-        connected: AtomicU64::new(0),
-        counts: (0..run.threads).map(|_| Default::default()).collect(),
-        failed: Mutex::new(None),
-        readings: Mutex::default(),
-    });
-    let threads: Vec<_> = (0..run.threads)
-        .map(|thread| {
-            let (run, shared) = (run.clone(), shared.clone());
-            std::thread::spawn(move || {
-                let runtime = tokio::runtime::Builder::new_current_thread()
-                    .enable_all()
-                    .build_local(Default::default());
-                // Without a runtime there is nobody to meet the others at the barrier.
-                let runtime = runtime.unwrap_or_else(|error| fatal(&format!("no event loop: {error}")));
-                runtime.block_on(Driver { run, shared, thread }.drive())
-            })
-        })
-        .collect();
-    let mut shares = Vec::new();
-    for thread in threads {
-        shares.push(thread.join().map_err(|_| "a thread of the load tool panicked")?);
-    }
+    let shared = Arc::new(Shared::new(run.threads, run.world.rooms.len()));
+    let (threads, sharing) = (run.threads, shared.clone());
+    let shares = on_threads(threads, move |thread| {
+        let (run, shared) = (run.clone(), sharing.clone());
+        Driver { run, shared, thread }.drive()
+    })?;
     conclude(&shared, shares)
 }
 
-fn fatal(why: &str) -> ! {
-    eprintln!("error: {why}");
-    std::process::exit(2)
-}
-
 fn conclude(shared: &Shared, mut shares: Vec<Share>) -> Result<Measured, String> {
-    let failed = shared.failed.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let failed = shared.take_failure();
     if let Some(why) = failed.or_else(|| shares.iter_mut().find_map(|share| share.hopeless.take())) {
         return Err(why);
     }
@@ -158,17 +109,7 @@ fn conclude(shared: &Shared, mut shares: Vec<Share>) -> Result<Measured, String>
         faults.merge(share.faults);
         tally.merge(share.tally);
     }
-    let readings = shared.readings.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    Ok(Measured {
-        tally,
-        faults,
-        ledgers,
-        connected: shared.connected.load(Ordering::Relaxed),
-        connect_seconds: readings.connect_seconds,
-        before: readings.before,
-        window: (readings.from, readings.to),
-        after: readings.after,
-    })
+    Ok(Measured::new(shared, tally, faults, ledgers))
 }
 
 type Cell = Rc<RefCell<Shard>>;
@@ -208,7 +149,7 @@ impl Driver {
     }
 
     async fn meet(&self) {
-        self.shared.barrier.wait().await;
+        self.shared.meet().await;
     }
 
     /// This thread's connections: whole rooms where there are enough of them, as a room in one thread is checked
@@ -334,27 +275,8 @@ impl Driver {
     }
 
     fn show_rates(&self, shard: &Cell, progress: &Progress, begins: u64) {
-        let counts = &self.shared.counts;
-        counts[self.thread]
-            .0
-            .store(shard.borrow().tally.acked_ever, Ordering::Relaxed);
-        counts[self.thread]
-            .1
-            .store(shard.borrow().tally.delivered_ever, Ordering::Relaxed);
-        progress.show(|| {
-            let passed = (self.shared.clock.now() - begins) as f64 / SECOND as f64;
-            let acked = counts
-                .iter()
-                .map(|thread| thread.0.load(Ordering::Relaxed))
-                .sum::<u64>() as f64
-                / passed;
-            let delivered = counts
-                .iter()
-                .map(|thread| thread.1.load(Ordering::Relaxed))
-                .sum::<u64>() as f64
-                / passed;
-            format!("{passed:.0} s, {acked:.0} acknowledged/s, {delivered:.0} deliveries/s")
-        });
+        let counts = (shard.borrow().tally.acked_ever, shard.borrow().tally.delivered_ever);
+        self.shared.show_rates(self.thread, counts, begins, progress);
     }
 
     /// First all answers, so that everybody knows what the last position is; then everybody has to get there.

@@ -108,19 +108,20 @@ fn quick_answer(frame: &[u8]) -> Option<Incoming<'_>> {
     })
 }
 
+/// Any frame of the plain envelope.
 #[derive(Deserialize)]
-struct Envelope<'a> {
-    event: Option<String>,
-    ack: Option<u64>,
-    ok: Option<bool>,
+pub struct Envelope<'a> {
+    pub event: Option<String>,
+    pub ack: Option<u64>,
+    pub ok: Option<bool>,
     #[serde(borrow)]
-    data: Option<&'a RawValue>,
-    error: Option<Refused>,
+    pub data: Option<&'a RawValue>,
+    pub error: Option<Refused>,
 }
 
 #[derive(Deserialize)]
-struct Refused {
-    code: String,
+pub struct Refused {
+    pub code: String,
 }
 
 #[derive(Deserialize)]

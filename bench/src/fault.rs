@@ -1,5 +1,5 @@
 //! What went against Parlor's promises: one list of kinds, counted, the first few kept with their detail.
-//! Filled by `check`, `settle`, `client` and `history`, printed by `report`. Never decides anything itself.
+//! Filled by `check`, `settle`, `history` and `mixed`, printed by `report`. Never decides anything itself.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ pub enum Kind {
     Disagreement,
     /// Content, sender or conversation are not those of the send.
     Changed,
-    /// A message that nobody sent, or whose send was refused.
+    /// A message that nobody sent, or whose send was refused; in `mixed` any change that nobody asked for.
     Phantom,
     /// An answer carries another message than the one that was asked about.
     WrongAnswer,

@@ -6,6 +6,7 @@
 mod check;
 mod cli;
 mod conn;
+mod crew;
 mod drive;
 mod envelope;
 mod fault;
@@ -14,6 +15,7 @@ mod handshake;
 mod history;
 mod measure;
 mod message;
+mod mixed;
 mod probe;
 mod progress;
 mod provision;
@@ -38,6 +40,7 @@ use crate::scenario::Bench;
 const COULD_NOT_RUN: u8 = 2;
 
 fn main() -> ExitCode {
+    fail_with_any_part();
     let Cli { common, scenario } = Cli::parse();
     if let Scenario::Generate(args) = &scenario {
         return ended(generate::run(args));
@@ -66,4 +69,13 @@ fn ended(outcome: Result<(), String>) -> ExitCode {
             ExitCode::from(COULD_NOT_RUN)
         }
     }
+}
+
+/// An event loop swallows the panic of a task: a judge that broke would look like one with nothing to say.
+fn fail_with_any_part() {
+    let complain = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        complain(panic);
+        std::process::exit(i32::from(COULD_NOT_RUN));
+    }));
 }

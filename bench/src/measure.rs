@@ -32,7 +32,7 @@ pub struct Window {
 
 impl Window {
     #[inline]
-    fn has(self, time: u64) -> bool {
+    pub fn has(self, time: u64) -> bool {
         self.from <= time && time < self.to
     }
 }

@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::drive::Measured;
 use crate::fault::Faults;
 use crate::measure::Latency;
+use crate::mixed::{Figure, Figures};
 
 /// Milliseconds; of the messages sent in the measured span.
 #[derive(Debug, Serialize)]
@@ -28,6 +29,43 @@ impl Quantiles {
             max: latency.max_ms(),
         })
     }
+
+    fn text(&self) -> String {
+        let Self { p50, p99, p999, max } = self;
+        format!("p50 {p50:.2} ms   p99 {p99:.2} ms   p99.9 {p999:.2} ms   max {max:.2} ms")
+    }
+}
+
+/// One kind of operation of `mixed`.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Operation {
+    pub per_second: f64,
+    /// From asking (in open loop: from the scheduled time) to the answer.
+    #[serde(flatten)]
+    pub latency_ms: Option<Quantiles>,
+    pub refused: BTreeMap<String, u64>,
+}
+
+impl Operation {
+    fn of(figure: &Figure, seconds: f64) -> Self {
+        Self {
+            per_second: figure.answered as f64 / seconds,
+            latency_ms: Quantiles::of(&figure.latency),
+            refused: figure.refused.clone(),
+        }
+    }
+
+    fn text(&self) -> String {
+        let mut out = format!("{:>9}/s", grouped(self.per_second));
+        if let Some(latency) = &self.latency_ms {
+            let _ = write!(out, "   {}", latency.text());
+        }
+        for (code, count) in &self.refused {
+            let _ = write!(out, "   refused {code}: {count}");
+        }
+        out
+    }
 }
 
 /// One scenario's result. What does not belong to it, or could not be measured, is left out of the JSON.
@@ -38,6 +76,12 @@ pub struct Report {
     pub seconds: f64,
     pub connections: u64,
     pub connects_per_second: f64,
+    /// Of all kinds together, answered with `ok`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub operations_per_second: Option<f64>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub operations: BTreeMap<&'static str, Operation>,
+    /// Messages.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub acked_per_second: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -82,6 +126,8 @@ impl Report {
             seconds,
             connections: measured.connected,
             connects_per_second: measured.connected as f64 / measured.connect_seconds.max(1e-9),
+            operations_per_second: None,
+            operations: BTreeMap::new(),
             acked_per_second: None,
             deliveries_per_second: None,
             answer_ms: Quantiles::of(&measured.tally.answers),
@@ -108,6 +154,21 @@ impl Report {
         self
     }
 
+    /// What `mixed` did besides sending. `acked` are the messages sent, `delivered` all that took a position.
+    pub fn with_operations(mut self, (acked, delivered): (u64, u64), figures: &Figures) -> Self {
+        let done = figures.iter().filter(|(_, figure)| figure.asked > 0);
+        let all: u64 = figures.iter().map(|(_, figure)| figure.answered).sum();
+        // A kind that was asked for and never done is not measured either.
+        self.failed |= all == 0 || done.clone().any(|(_, figure)| figure.answered == 0);
+        self.operations = done
+            .map(|(op, figure)| (op.name(), Operation::of(figure, self.seconds)))
+            .collect();
+        self.operations_per_second = Some(all as f64 / self.seconds);
+        self.acked_per_second = Some(acked as f64 / self.seconds);
+        self.deliveries_per_second = Some(delivered as f64 / self.seconds);
+        self
+    }
+
     pub fn json(&self) -> String {
         serde_json::to_string(self).unwrap_or_else(|error| format!("{{\"failed\":true,\"error\":\"{error}\"}}"))
     }
@@ -122,6 +183,12 @@ impl Report {
             "connections",
             format!("{} ({:.0}/s)", self.connections, self.connects_per_second),
         );
+        if let Some(rate) = self.operations_per_second {
+            line("operations/s", grouped(rate));
+        }
+        for (name, operation) in &self.operations {
+            line(&format!("  {name}"), operation.text());
+        }
         if let Some(rate) = self.acked_per_second {
             line("acknowledged/s", grouped(rate));
         }
@@ -133,11 +200,8 @@ impl Report {
             ("delivery latency", &self.delivery_ms),
             ("of it before sending", &self.lag_ms),
         ] {
-            if let Some(Quantiles { p50, p99, p999, max }) = quantiles {
-                line(
-                    name,
-                    format!("p50 {p50:.2} ms   p99 {p99:.2} ms   p99.9 {p999:.2} ms   max {max:.2} ms"),
-                );
+            if let Some(quantiles) = quantiles {
+                line(name, quantiles.text());
             }
         }
         if let Some(bytes) = self.bytes_per_connection {
@@ -160,7 +224,7 @@ impl Report {
         if self.unsent > 0 {
             line(
                 "never sent",
-                format!("{} messages: the window was full when they were due", self.unsent),
+                format!("{}: the window was full when they were due", self.unsent),
             );
         }
         if let Some(messages) = self.history_checked {

@@ -1,6 +1,7 @@
 //! The tool as a whole, as a process, against the mock server: it measures a good server, and convicts a bad one of
 //! what it did. Run by `cargo test`; never needs Parlor.
 
+mod mixed;
 mod mock;
 
 use std::process::Output;
@@ -108,7 +109,7 @@ async fn all_runs_the_matrix() {
         "all --rooms 3 --members 20 --connections 30 --seconds 0.3 --warmup 0.1 --drain 2",
     )
     .await;
-    assert_eq!(is_good(&output).len(), 5);
+    assert_eq!(is_good(&output).len(), 6);
 }
 
 /// Runs `send` against a server with one fault, and expects to be told of it by one of its names.

@@ -29,6 +29,7 @@ pub mod state;
 mod tests;
 mod uploads;
 mod users;
+pub mod web;
 pub mod ws;
 
 pub use routes::app;

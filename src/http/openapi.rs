@@ -249,10 +249,16 @@ mod tests {
             .collect();
         let routes: BTreeSet<String> = ROUTES
             .iter()
+            .filter(|route| route.described)
             .map(|route| format!("{} {}", route.method, route.path))
             .collect();
         assert_eq!(described, routes);
-        assert_eq!(routes.len(), ROUTES.len(), "a route stands in the table twice");
+        let pages = ROUTES.iter().filter(|route| !route.described);
+        for page in pages {
+            assert!(matches!(page.method, Method::GET | Method::HEAD), "{page:?} is no page");
+        }
+        let paths: BTreeSet<(&str, &str)> = ROUTES.iter().map(|route| (route.method.as_str(), route.path)).collect();
+        assert_eq!(paths.len(), ROUTES.len(), "a route stands in the table twice");
     }
 
     #[test]

@@ -23,7 +23,7 @@ use super::{
     figures::Meter,
     members, messages,
     observe::{Observer, cors, observe},
-    operators, presence, reactions, receipts, search, settings, socketio, uploads, users,
+    operators, presence, reactions, receipts, search, settings, socketio, uploads, users, web as page,
 };
 
 /// A route, as tests and the OpenAPI document read it.
@@ -35,19 +35,28 @@ pub struct Route {
     pub path: &'static str,
     /// Who may call it.
     pub access: Access,
+    /// Whether it is in the OpenAPI document. What is for people is not.
+    pub described: bool,
 }
 
 macro_rules! routes {
-    ($($path:literal { $($method:ident $module:ident::$handler:ident $access:expr;)+ })+) => {
+    (
+        $($path:literal { $($method:ident $module:ident::$handler:ident $access:expr;)+ })+
+        pages: $($page:literal { $($page_method:ident $page_handler:ident;)+ })+
+    ) => {
         /// Every route, in the order of the table.
-        pub const ROUTES: &[Route] = &[$($(
-            Route { method: Method::$method, path: $path, access: $access },
-        )+)+];
+        pub const ROUTES: &[Route] = &[
+            $($(Route { method: Method::$method, path: $path, access: $access, described: true },)+)+
+            $($(Route { method: Method::$page_method, path: $page, access: Open, described: false },)+)+
+        ];
 
         /// The routes with their handlers. Of two paths that fit, the one that stands first is taken.
         fn configure(config: &mut ServiceConfig) {
             $(config.service(
                 web::resource($path)$(.route(guarded(web::method(Method::$method).to($module::$handler), $access)))+
+            );)+
+            $(config.service(
+                web::resource($page)$(.route(guarded(web::method(Method::$page_method).to(page::$page_handler), Open)))+
             );)+
         }
 
@@ -127,6 +136,11 @@ routes! {
     "/metrics" { GET operators::show_prometheus Scraper; }
     "/healthz" { GET operators::show_health Open; }
     "/readyz" { GET operators::show_readiness Open; }
+    pages:
+    "/" { GET show_page; HEAD show_page; }
+    "/admin" { GET show_page; HEAD show_page; }
+    "/join/{code}" { GET show_page; HEAD show_page; }
+    "/assets/{name}" { GET show_asset; HEAD show_asset; }
 }
 
 /// The REST side, to be made once per worker and, where there is a tokio runtime, inside of it.

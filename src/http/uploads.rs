@@ -232,7 +232,8 @@ pub async fn head_upload(
     show_upload(state, request, name).await
 }
 
-fn is_known(request: &HttpRequest, tag: &str) -> bool {
+/// Whether `If-None-Match` names `tag`.
+pub(super) fn is_known(request: &HttpRequest, tag: &str) -> bool {
     let known = request.headers().get_all(IF_NONE_MATCH);
     known
         .filter_map(|value| value.to_str().ok())

@@ -56,4 +56,5 @@ mod swarm;
 mod sync;
 mod typing;
 mod uploads;
+mod web;
 mod webhooks;

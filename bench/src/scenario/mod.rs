@@ -19,6 +19,7 @@ use crate::world::World;
 mod all;
 mod fanout;
 mod idle;
+mod mixed;
 mod read;
 mod send;
 
@@ -41,6 +42,7 @@ impl Bench {
             Scenario::Send(args) => send::run(self, args)?,
             Scenario::Fanout(args) => fanout::run(self, args)?,
             Scenario::Idle(args) => idle::run(self, args)?,
+            Scenario::Mixed(args) => mixed::run(self, args)?,
             Scenario::All(args) => return all::run(self, args, show),
             Scenario::Read(args) => return read::run(self, args).map(|()| Vec::new()),
             Scenario::Generate(args) => return crate::generate::run(args).map(|()| Vec::new()),
@@ -85,9 +87,9 @@ impl Bench {
             load,
             connections,
             threads: usize::from(self.common.threads),
-            warmup: Duration::from_secs_f64(timing.warmup),
-            seconds: Duration::from_secs_f64(timing.seconds),
-            drain: Duration::from_secs_f64(timing.drain),
+            warmup: Duration::from_secs_f64(timing.span.warmup),
+            seconds: Duration::from_secs_f64(timing.span.seconds),
+            drain: Duration::from_secs_f64(timing.span.drain),
             probe: Probe::new(self.common.pid, None),
             label: label.clone(),
             progress: !self.common.no_progress,
@@ -106,7 +108,7 @@ impl Bench {
     ) -> Result<Report, String> {
         let history = self.verify_history(&label, &world, &mut measured, size, timing.verify_history)?;
         let (acked, delivered) = (measured.tally.acked, measured.tally.delivered);
-        let mut report = Report::of(label, measured, timing.seconds).with_rates(acked, delivered);
+        let mut report = Report::of(label, measured, timing.span.seconds).with_rates(acked, delivered);
         report.history_checked = history;
         Ok(report)
     }

@@ -14,9 +14,11 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
 
+mod mixed;
+
 pub const SECRET: &str = "a secret of the tests, long enough for HS256";
 
-/// One way to break a promise, to the second member of a room, at the message `AT`.
+/// One way to break a promise, to the second member of a room, at the message `AT` or an earlier one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Breach {
     None,
@@ -37,6 +39,17 @@ pub enum Breach {
     Hangup,
     RateLimited,
     Unavailable,
+    /// Only `mixed` can tell these.
+    RepeatReaction,
+    ReactionAgain,
+    ForgetReaction,
+    ForgetEdit,
+    ChangeEdit,
+    RefuseEdits,
+    /// Half of those that it says so of are made all the same.
+    UnavailableEdits,
+    StaleHistory,
+    WrongCursor,
 }
 
 /// Late enough that the members' positions are known, early enough for a short test.
@@ -49,6 +62,8 @@ struct Room {
     sessions: Vec<(String, UnboundedSender<String>)>,
     history: Vec<Value>,
     answers: HashMap<String, Value>,
+    edits: u64,
+    reactions: u64,
     held_back: Option<String>,
 }
 
@@ -61,15 +76,22 @@ struct State {
 pub struct Mock {
     pub address: SocketAddr,
     breach: Breach,
+    /// The message of a room with which it is broken.
+    at: u64,
     state: Mutex<State>,
 }
 
 impl Mock {
     pub async fn start(breach: Breach) -> Arc<Self> {
+        Self::start_at(breach, AT).await
+    }
+
+    pub async fn start_at(breach: Breach, at: u64) -> Arc<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mock = Arc::new(Self {
             address: listener.local_addr().unwrap(),
             breach,
+            at,
             state: Mutex::default(),
         });
         let serving = mock.clone();
@@ -177,7 +199,9 @@ impl Mock {
                 let end = before.map_or(room.history.len(), |id| {
                     room.history.iter().position(|m| m["id"] == id).unwrap()
                 });
-                let start = end.saturating_sub(100);
+                let limit = history.split_once("limit=").unwrap().1.split('&').next().unwrap();
+                let start = end.saturating_sub(limit.parse().unwrap());
+                let end = end - usize::from(self.breach == Breach::StaleHistory && end as u64 > self.at);
                 let page = &room.history[start..end];
                 (
                     "200 OK",
@@ -242,8 +266,15 @@ impl Mock {
     }
 
     fn on_event(&self, user: &str, event: &Value, out: &UnboundedSender<String>) {
-        assert_eq!(event["event"], "send_message");
         let (ask, data) = (event["id"].as_u64().unwrap(), &event["data"]);
+        if event["event"] != "send_message" {
+            let result = self.on_other(user, event["event"].as_str().unwrap(), data);
+            let answer = match result {
+                Ok(data) => json!({"ack": ask, "ok": true, "data": data}),
+                Err(code) => json!({"ack": ask, "ok": false, "error": {"code": code}}),
+            };
+            return drop(out.send(answer.to_string()));
+        }
         let answer = |message: &str| format!(r#"{{"ack":{ask},"ok":true,"data":{{"message":{message}}}}}"#);
         let refuse =
             |code: &str| json!({"ack": ask, "ok": false, "error": {"code": code, "message": "no"}}).to_string();
@@ -257,7 +288,7 @@ impl Mock {
             send(answer(&compose(known)));
             return;
         }
-        let hit = room.history.len() as u64 == AT;
+        let hit = room.history.len() as u64 == self.at;
         match self.breach {
             Breach::RateLimited if hit => return send(refuse("RATE_LIMITED")),
             Breach::Unavailable if hit && ask % 3 == 0 => return send(refuse("UNAVAILABLE")),

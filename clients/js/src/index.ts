@@ -1,6 +1,6 @@
 // What `@parlor/client` offers. React's hooks are in `@parlor/client/react`.
 export { Parlor, type NewConversation, type ParlorOptions } from './parlor.js';
-export { login, register, type Credentials } from './login.js';
+export { login, logout, register, type Credentials } from './login.js';
 export { Conversation, type SendOptions, type SettingsChange } from './conversation.js';
 export type { ConversationSnapshot, ConversationSummary } from './snapshot.js';
 export type { ConversationList, ConversationListSnapshot } from './list.js';

@@ -22,3 +22,9 @@ export function register(url: string, account: Credentials & { displayName?: str
 export function login(url: string, credentials: Credentials, fetch?: Fetch): Promise<Login> {
   return anybody(url, fetch).post('/api/auth/login', credentials);
 }
+
+/** Ends the login that the cookie stands for (or this token): it is void from then on, and its sessions are closed. */
+export function logout(url: string, { token, fetch }: { token?: string; fetch?: Fetch } = {}): Promise<void> {
+  const rest = new Rest(httpUrl(url), new Tokens(token, undefined), fetch ?? ((...call) => globalThis.fetch(...call)));
+  return rest.post('/api/auth/logout');
+}
