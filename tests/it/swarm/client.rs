@@ -404,9 +404,9 @@ impl Client {
 
     /// A refusal that may be repeated is repeated at once; no other is expected of a right server.
     async fn is_refused(&mut self, socket: &mut Socket, asked: Asked, error: Value) -> Result<(), Lost> {
-        // Deleted in the meantime.
+        // Deleted in the meantime, or gone by retention.
         if let Asked::Change(change) = &asked
-            && error["code"] == "CONFLICT"
+            && (error["code"] == "CONFLICT" || error["code"] == "NOT_FOUND")
         {
             self.changes.retain(|pending| pending != change);
             return Ok(());
