@@ -31,11 +31,11 @@ use crate::db::{
 /// that this is only for a server or network that is silent.
 pub const ANSWERS_WITHIN: Duration = Duration::from_millis(4500);
 
-/// What every connection is set to. Plans are made once a statement: what they cost depends on an index that is there, not
-/// on values.
+/// What every connection is set to. Plans are made once a statement, and go through an index also while nobody has counted the
+/// rows of a table that grows: what a statement costs depends on an index that is there, not on values.
 const SETUP: &str = "SET statement_timeout = '4s'; SET lock_timeout = '3s'; \
      SET idle_in_transaction_session_timeout = '10s'; SET default_transaction_isolation = 'read committed'; \
-     SET search_path TO public; SET plan_cache_mode = force_generic_plan; SET jit = off";
+     SET search_path TO public; SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET jit = off";
 
 /// The connection, and what it is in the middle of.
 pub struct PgDb {
@@ -169,7 +169,10 @@ impl PgDb {
     /// From here on statements may take this long: for what is done once and looks at everything.
     pub fn patient(&mut self, within: Duration) -> QueryResult<()> {
         self.within = within;
-        self.batch("SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0")
+        self.batch(
+            "SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0; \
+             SET enable_seqscan = on",
+        )
     }
 
     /// As before [`PgDb::patient`].
