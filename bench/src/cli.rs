@@ -75,7 +75,7 @@ pub enum Scenario {
 
 #[derive(Args, Clone)]
 pub struct ReadArgs {
-    /// Who reads; u-0 has a tenth of all conversations of a generated data set
+    /// Who reads; in a generated data set u-0 has a hundred conversations, u-1 a tenth of all
     #[arg(long, default_value = "u-0")]
     pub user: String,
     /// Calls of each kind

@@ -1,8 +1,9 @@
 //! `generate`: a data set of any size, as an export that `parlor import` reads (docs/EXPORT.md). Called by `main`; needs no
 //! server. The same seed and sizes give the same file.
 //!
-//! Conversations are of very different sizes, as in life: the first has the most messages. Everybody is called `u-N`; user
-//! 0 is a member of every tenth conversation, the largest among them.
+//! Conversations are of very different sizes, as in life: the first has the most messages. Everybody is called `u-N`. Two
+//! have more conversations than others, from the largest down: u-0 a hundred however many there are, so that what they read
+//! is the same in a small store and in a large one, and u-1 a tenth of all.
 
 use std::io::{self, BufWriter, Write};
 
@@ -15,6 +16,8 @@ use crate::cli::GenerateArgs;
 const BEGINS: u64 = 1_700_000_000_000;
 /// How many members a conversation has.
 const MEMBERS: u64 = 4;
+/// How many conversations u-0 has, if there are so many.
+const OF_FIRST: u64 = 100;
 /// One in so many messages was edited.
 const EDITED: u64 = 50;
 
@@ -77,7 +80,7 @@ impl Set {
             *size += 1;
         }
         Self {
-            users: (args.users as u64).max(MEMBERS),
+            users: (args.users as u64).max(MEMBERS + 2),
             sizes,
         }
     }
@@ -85,13 +88,17 @@ impl Set {
     /// The members of a conversation, by key: its owner first.
     fn members(&self, key: u64) -> Vec<u64> {
         let mut members: Vec<u64> = Vec::new();
-        if key % 10 == 1 {
+        let every = (self.sizes.len() as u64 / OF_FIRST).max(1);
+        if (key - 1).is_multiple_of(every) && (key - 1) / every < OF_FIRST {
             members.push(1);
+        }
+        if (key - 1).is_multiple_of(10) {
+            members.push(2);
         }
         let mut draw = key;
         while (members.len() as u64) < MEMBERS {
             draw = mixed(draw);
-            let user = 1 + draw % self.users;
+            let user = 3 + draw % (self.users - 2);
             if !members.contains(&user) {
                 members.push(user);
             }

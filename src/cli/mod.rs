@@ -104,8 +104,10 @@ fn load(matches: &ArgMatches) -> Result<Config, Failure> {
 fn start_log() {
     let mut builder = env_logger::Builder::new();
     builder.filter_level(log::LevelFilter::Info);
-    // Says how many workers it starts, in four lines.
-    builder.filter_module("actix_server", log::LevelFilter::Warn);
+    // These say how many workers there are, in four lines, and what a schema has already.
+    for module in ["actix_server", "tokio_postgres"] {
+        builder.filter_module(module, log::LevelFilter::Warn);
+    }
     let filter = ["PARLOR_LOG", "RUST_LOG"]
         .into_iter()
         .find_map(|name| std::env::var(name).ok());

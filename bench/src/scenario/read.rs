@@ -1,5 +1,6 @@
-//! `read`: what a client waits for when it opens: its list, the newest page of a conversation, an older page, a sync. One
-//! call at a time, over REST and so over the whole server; the store should not show how much is in it.
+//! `read`: what a client waits for when it opens: its list, the newest page of a conversation, an older page, what it searches
+//! for. One call at a time, over REST and so over the whole server; the store should not show how much is in it. The words
+//! are those of a generated data set (`generate`).
 
 use std::time::Instant;
 
@@ -45,10 +46,20 @@ async fn measure(base: &str, token: &str, calls: usize) -> Result<Vec<Kind>, Str
     if ids.is_empty() {
         return Err("the user has no conversations".into());
     }
-    let mut kinds = ["list", "history: newest", "history: before", "history: around"].map(|name| Kind {
+    let mut kinds = [
+        "list",
+        "history: newest",
+        "history: before",
+        "history: around",
+        "search: in one, common word",
+        "search: in one, rare word",
+        "search: in all, common word",
+    ]
+    .map(|name| Kind {
         name,
         took: Latency::default(),
     });
+    let search = base.replace("/conversations", "/search");
     for number in 0..calls {
         let messages = format!("{base}/{}/messages?markRead=false", ids[number % ids.len()]);
         timed(&mut kinds[0], get(&client, token, &format!("{base}?limit=50"))).await?;
@@ -66,6 +77,14 @@ async fn measure(base: &str, token: &str, calls: usize) -> Result<Vec<Kind>, Str
             get(&client, token, &format!("{messages}&around={oldest}")),
         )
         .await?;
+        let here = format!("conversationId={}", ids[number % ids.len()]);
+        for (kind, question) in [
+            (4, format!("q=tea&{here}")),
+            (5, format!("q=1%20of&{here}")),
+            (6, "q=tea".to_owned()),
+        ] {
+            timed(&mut kinds[kind], get(&client, token, &format!("{search}?{question}"))).await?;
+        }
     }
     Ok(kinds.into())
 }

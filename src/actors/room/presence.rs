@@ -61,6 +61,8 @@ struct Viewer {
 pub(super) struct Viewers {
     open: HashMap<UserKey, Viewer>,
     typing: HashMap<UserKey, (Arc<User>, Instant)>,
+    /// Whether a timer runs that ends typing: there is one a room, since every timer costs each turn of the actor a little.
+    watched: bool,
 }
 
 impl Viewers {
@@ -123,17 +125,29 @@ impl Room {
         }
     }
 
-    /// Ends a typing that was not renewed in time; looks again later if it was.
-    fn expire_typing(&mut self, user: UserKey, ctx: &mut Context<Self>) {
-        let Some((_, until)) = self.viewers.typing.get(&user) else {
-            return;
-        };
-        let now = Instant::now();
-        if *until <= now {
-            self.stop_typing(user);
-        } else {
-            ctx.run_later(*until - now, move |room, ctx| room.expire_typing(user, ctx));
+    /// Sees to it that no typing outlives its time.
+    fn watch_typing(&mut self, ctx: &mut Context<Self>) {
+        let first = self.viewers.typing.values().map(|(_, until)| *until).min();
+        if let Some(until) = first
+            && !std::mem::replace(&mut self.viewers.watched, true)
+        {
+            ctx.run_later(until.saturating_duration_since(Instant::now()), Self::expire_typing);
         }
+    }
+
+    /// Ends what was not renewed in time.
+    fn expire_typing(&mut self, ctx: &mut Context<Self>) {
+        self.viewers.watched = false;
+        let now = Instant::now();
+        let typing = self.viewers.typing.iter();
+        let over: Vec<UserKey> = typing
+            .filter(|(_, (_, until))| *until <= now)
+            .map(|(user, _)| *user)
+            .collect();
+        for user in over {
+            self.stop_typing(user);
+        }
+        self.watch_typing(ctx);
     }
 }
 
@@ -193,9 +207,7 @@ impl Handler<Typing> for Room {
                         display_name: &user.display_name,
                     },
                 );
-                ctx.run_later(Duration::from_millis(limits::TYPING_MS), move |room, ctx| {
-                    room.expire_typing(key, ctx)
-                });
+                self.watch_typing(ctx);
             }
         } else {
             self.stop_typing(user.key);

@@ -1,13 +1,23 @@
 //! The pool of reading connections. Each read is one transaction, so one snapshot, on a thread for blocking work. Called
 //! by the store's methods from any tokio runtime, also a single-threaded one.
+//!
+//! A thread that has read goes on with what waits, as long as something does: handing a connection to whoever is next would
+//! wake two threads a read, and where the machine is busy each of them waits for its turn. A chat as it is used
+//! (`parlor-bench mixed`) does twice as much this way.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use diesel::{
     Connection, SqliteConnection,
     r2d2::{ConnectionManager, Pool},
 };
-use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout};
+use tokio::{sync::oneshot, task::spawn_blocking, time::timeout};
 
 use super::{OpenError, connection};
 use crate::db::StoreError;
@@ -15,11 +25,24 @@ use crate::db::StoreError;
 /// How long a read waits for a connection.
 const WAIT: Duration = Duration::from_secs(5);
 
-/// The pool, with as many permits as connections: waiting happens on the event loop, not on a blocking thread.
+/// A read: what to do with a connection, or with the reason why there is none.
+type Job = Box<dyn FnOnce(Result<&mut SqliteConnection, StoreError>) + Send>;
+
+/// The pool, and the reads that wait for one of its connections.
 #[derive(Clone)]
 pub struct Readers {
     pool: Pool<ConnectionManager<SqliteConnection>>,
-    permits: Arc<Semaphore>,
+    waiting: Arc<Mutex<Waiting>>,
+    size: u32,
+}
+
+#[derive(Default)]
+struct Waiting {
+    jobs: VecDeque<(u64, Job)>,
+    /// The number of the next job.
+    next: u64,
+    /// Threads that take from the queue.
+    threads: u32,
 }
 
 impl Readers {
@@ -35,7 +58,8 @@ impl Readers {
             .map_err(OpenError::database)?;
         Ok(Self {
             pool,
-            permits: Arc::new(Semaphore::new(size as usize)),
+            waiting: Arc::default(),
+            size,
         })
     }
 
@@ -45,25 +69,97 @@ impl Readers {
         F: FnOnce(&mut SqliteConnection) -> Result<T, StoreError> + Send + 'static,
         T: Send + 'static,
     {
-        let busy = || StoreError::Unavailable("every connection is in use".to_owned());
-        let permit = timeout(WAIT, self.permits.clone().acquire_owned())
-            .await
-            .map_err(|_| busy())?
-            .map_err(|_| busy())?;
-        let pool = self.pool.clone();
-        let read = spawn_blocking(move || {
-            let _permit = permit;
-            let mut connection = pool.get().map_err(|error| StoreError::Unavailable(error.to_string()))?;
-            SqliteConnection::transaction(&mut connection, work)
-        });
-        read.await
-            .unwrap_or_else(|error| Err(StoreError::Broken(format!("a read did not end: {error}"))))
+        let (answer, mut outcome) = oneshot::channel();
+        let number = self.push(Box::new(move |connection| {
+            let read = connection.and_then(|connection| SqliteConnection::transaction(connection, work));
+            // Whoever asked may be gone.
+            let _ = answer.send(read);
+        }));
+        let read = match timeout(WAIT, &mut outcome).await {
+            Ok(read) => read,
+            Err(_) if self.withdraw(number) => {
+                return Err(StoreError::Unavailable("every connection is in use".to_owned()));
+            }
+            // It has begun.
+            Err(_) => outcome.await,
+        };
+        read.unwrap_or_else(|_| Err(StoreError::Broken("a read ended in a panic".to_owned())))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Queues a read, and sees to it that somebody does it.
+    fn push(&self, job: Job) -> u64 {
+        let mut waiting = self.lock();
+        let number = waiting.next;
+        waiting.next += 1;
+        waiting.jobs.push_back((number, job));
+        if waiting.threads < self.size {
+            waiting.threads += 1;
+            drop(waiting);
+            let place = Place {
+                readers: self.clone(),
+                given_up: false,
+            };
+            spawn_blocking(move || place.work());
+        }
+        number
+    }
+
+    /// Takes a read out of the queue; false: it was begun.
+    fn withdraw(&self, number: u64) -> bool {
+        let mut waiting = self.lock();
+        let before = waiting.jobs.len();
+        waiting.jobs.retain(|(other, _)| *other != number);
+        waiting.jobs.len() < before
     }
 
     /// Connections: (in use, open).
     pub fn state(&self) -> (u32, u32) {
         let state = self.pool.state();
         (state.connections - state.idle_connections, state.connections)
+    }
+}
+
+/// The place of a thread that takes from the queue. Given up when there is nothing in it; also when the thread never begins,
+/// since its runtime ends first.
+struct Place {
+    readers: Readers,
+    given_up: bool,
+}
+
+impl Place {
+    fn work(mut self) {
+        while let Some(job) = self.next() {
+            let pool = &self.readers.pool;
+            let read = || match pool.get() {
+                Ok(mut connection) => job(Ok(&mut connection)),
+                Err(error) => job(Err(StoreError::Unavailable(error.to_string()))),
+            };
+            if catch_unwind(AssertUnwindSafe(read)).is_err() {
+                log::error!(target: "parlor::db", "a read ended in a panic");
+            }
+        }
+    }
+
+    fn next(&mut self) -> Option<Job> {
+        let mut waiting = self.readers.lock();
+        let next = waiting.jobs.pop_front();
+        if next.is_none() {
+            waiting.threads -= 1;
+            self.given_up = true;
+        }
+        next.map(|(_, job)| job)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if !self.given_up {
+            self.readers.lock().threads -= 1;
+        }
     }
 }
 

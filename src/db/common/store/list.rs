@@ -162,7 +162,8 @@ type ViewTypes = (
 
 /// The rows of a page (`ONE` false), or the one of `key`; a static query either way.
 ///
-/// MATERIALIZED, or SQLite counts the unread messages of every conversation before it sorts them and cuts off the page.
+/// MATERIALIZED, or SQLite counts the unread messages of every conversation before it sorts them and cuts off the page. What
+/// orders the page is all that is read of the conversations that are not on it.
 #[derive(Debug, Clone, Copy, QueryId)]
 pub struct Views<const ONE: bool> {
     user: i64,
@@ -194,22 +195,11 @@ where
 {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
         out.push_sql(
-            "WITH page AS MATERIALIZED (SELECT c.key, c.id, c.kind, c.name, c.slug, c.invite_code, c.password_hash, c.max_members, \
-             c.retention_seconds, c.slow_mode_seconds, c.created_at, c.direct_low, c.direct_high, m.role, \
-             m.last_read_seq, h.seq, h.last_message_seq, h.active_at, h.member_count, h.expired_seq, m.user_key FROM members m \
-             ",
+            "WITH page AS MATERIALIZED (SELECT m.conversation_key AS key, m.user_key, m.role, m.last_read_seq, h.seq, \
+             h.last_message_seq, h.active_at, h.member_count, h.expired_seq FROM members m ",
         );
-        // In SQLite CROSS JOIN keeps the order of the tables: from the user's memberships on.
-        out.push_sql(match DB::DIALECT {
-            Dialect::Sqlite => {
-                "CROSS JOIN heads h ON h.conversation_key = m.conversation_key \
-                 CROSS JOIN conversations c ON c.key = m.conversation_key"
-            }
-            Dialect::Postgres => {
-                "JOIN heads h ON h.conversation_key = m.conversation_key JOIN conversations c ON c.key = m.conversation_key"
-            }
-        });
-        out.push_sql(" WHERE NOT h.deleted AND m.user_key = ");
+        out.push_sql(join::<DB>());
+        out.push_sql(" heads h ON h.conversation_key = m.conversation_key WHERE NOT h.deleted AND m.user_key = ");
         out.push_bind_param::<BigInt, _>(&self.user)?;
         if ONE {
             out.push_sql(" AND m.conversation_key = ");
@@ -225,9 +215,9 @@ where
         out.push_bind_param::<BigInt, _>(&self.limit)?;
         // As `unread::count`, for each row of the page; 3 is `MessageType::System`.
         out.push_sql(
-            ") SELECT key, id, kind, name, slug, invite_code, password_hash, max_members, retention_seconds, slow_mode_seconds, \
-             created_at, direct_low, direct_high, role, last_read_seq, seq, last_message_seq, active_at, member_count, expired_seq, \
-             (SELECT count(*) FROM (SELECT 1 FROM (SELECT sender_key, kind, deleted_at FROM messages \
+            ") SELECT c.key, c.id, c.kind, c.name, c.slug, c.invite_code, c.password_hash, c.max_members, c.retention_seconds, \
+             c.slow_mode_seconds, c.created_at, c.direct_low, c.direct_high, page.role, page.last_read_seq, page.seq, \
+             page.last_message_seq, page.active_at, page.member_count, page.expired_seq, (SELECT count(*) FROM (SELECT 1 FROM (SELECT sender_key, kind, deleted_at FROM messages \
              WHERE position > (page.key << 32) + page.last_read_seq AND position <= (page.key << 32) + page.seq \
              ORDER BY position DESC LIMIT ",
         );
@@ -240,8 +230,18 @@ where
              (page.key << 32) + page.last_read_seq AND position <= (page.key << 32) + page.seq LIMIT ",
         );
         out.push_bind_param::<BigInt, _>(&self.most)?;
-        out.push_sql(") AS mentioned) FROM page ORDER BY active_at DESC, key DESC");
+        out.push_sql(") AS mentioned) FROM page ");
+        out.push_sql(join::<DB>());
+        out.push_sql(" conversations c ON c.key = page.key ORDER BY page.active_at DESC, page.key DESC");
         Ok(())
+    }
+}
+
+/// In SQLite CROSS JOIN keeps the order of the tables: from the user's memberships on.
+fn join<DB: Speaks>() -> &'static str {
+    match DB::DIALECT {
+        Dialect::Sqlite => "CROSS JOIN",
+        Dialect::Postgres => "JOIN",
     }
 }
 
