@@ -73,7 +73,7 @@ fn check_shown(text: &str) {
     let mark = Mark::new("an epoch", &user);
     let id = |n: u8| ConversationId(uuid::Uuid::from_bytes([n; 16]));
     let known = [(id(1), Seq(7)), (id(2), Seq(0))];
-    let fresh = Track::fresh(mark, *b"salt", known.into_iter());
+    let fresh = Track::fresh(mark, *b"the origin: salt", known.into_iter());
     let pid = fresh.pid().expect("few conversations").to_owned();
     let (first, second) = text.split_once(' ').unwrap_or((text, text));
     for (pid, offset) in [(pid.as_str(), text), (first, second), (text, "")] {

@@ -7,12 +7,17 @@ use actix_web::{
     HttpRequest, HttpResponse,
     cookie::{Cookie, SameSite, time::Duration},
     http::StatusCode,
-    web::{Data, Json},
+    web::Data,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{State, error::ErrorBody, extract::Auth, openapi::Limited};
+use super::{
+    State,
+    error::ErrorBody,
+    extract::{Auth, Body},
+    openapi::Limited,
+};
 use crate::{
     actors::relay::TokenRevoked,
     config::Registration,
@@ -69,7 +74,7 @@ pub struct LoggedIn {
 pub async fn register(
     state: Data<State>,
     request: HttpRequest,
-    body: Json<Registering>,
+    body: Body<Registering>,
 ) -> Result<HttpResponse, ApiError> {
     let node = &state.node;
     if state.config.registration == Registration::Closed || !state.tokens.can_mint() {
@@ -106,7 +111,7 @@ pub async fn register(
     (status = 403, description = "FORBIDDEN: this server makes no tokens", body = ErrorBody),
     Limited,
 ))]
-pub async fn login(state: Data<State>, request: HttpRequest, body: Json<LoggingIn>) -> Result<HttpResponse, ApiError> {
+pub async fn login(state: Data<State>, request: HttpRequest, body: Body<LoggingIn>) -> Result<HttpResponse, ApiError> {
     let node = &state.node;
     node.rates
         .check_login(address(&request), &body.username.to_ascii_lowercase())?;

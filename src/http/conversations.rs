@@ -12,7 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::{
     State, cursor,
     error::ErrorBody,
-    extract::{Auth, PageSize, given},
+    extract::{Auth, Body, PageSize, given},
     openapi::MembersOnly,
     settings::{check_policies, pause},
 };
@@ -84,7 +84,7 @@ pub struct DirectRequest {
 pub async fn find_or_create(
     state: Data<State>,
     auth: Auth,
-    body: Json<DirectRequest>,
+    body: Body<DirectRequest>,
 ) -> Result<HttpResponse, ApiError> {
     let found = commands::find_or_create_direct(&state.node, &auth.caller, &body.other_user_id).await?;
     let status = if found.created {
@@ -182,7 +182,7 @@ pub struct OneConversation {
 pub async fn create_conversation(
     state: Data<State>,
     auth: Auth,
-    body: Json<ConversationRequest>,
+    body: Body<ConversationRequest>,
 ) -> Result<HttpResponse, ApiError> {
     let (mut request, password) = body.into_inner().parse()?;
     if let Some(password) = password {

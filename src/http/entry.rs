@@ -13,12 +13,12 @@ use super::{
     State,
     conversations::OneConversation,
     error::ErrorBody,
-    extract::{Auth, PageSize},
+    extract::{Auth, Body, PageSize},
     openapi::MembersOnly,
 };
 use crate::{
     actors::commands,
-    domain::{ConversationId, conversation::ChannelView, limits},
+    domain::{ConversationId, Invalid, conversation::ChannelView, limits},
     protocol::ApiError,
 };
 
@@ -60,6 +60,12 @@ pub async fn list_channels(
     query: Query<ChannelQuery>,
 ) -> Result<Json<ChannelList>, ApiError> {
     let ChannelQuery { query, limit, cursor } = query.into_inner();
+    for (field, text) in [("query", Some(&query)), ("cursor", cursor.as_ref())] {
+        // No name has one, and no database compares them alike.
+        if text.is_some_and(|text| text.contains(char::is_control)) {
+            return Err(Invalid::new(field, "must not contain control characters").into());
+        }
+    }
     let (channels, next_cursor) =
         commands::list_channels(&state.node, &auth.caller, &query, limit.0, cursor.as_deref()).await?;
     Ok(Json(ChannelList { channels, next_cursor }))
@@ -91,7 +97,7 @@ pub async fn join_conversation(
     request: HttpRequest,
     auth: Auth,
     id: Path<ConversationId>,
-    body: Result<Json<JoinRequest>, Error>,
+    body: Result<Body<JoinRequest>, Error>,
 ) -> Result<Json<OneConversation>, Error> {
     let JoinRequest { password } = match body {
         Ok(body) => body.into_inner(),
@@ -135,7 +141,7 @@ pub struct CodeRequest {
 pub async fn join_by_code(
     state: Data<State>,
     auth: Auth,
-    body: Json<CodeRequest>,
+    body: Body<CodeRequest>,
 ) -> Result<Json<OneConversation>, ApiError> {
     let CodeRequest { invite_code, password } = body.into_inner();
     let (node, passwords) = (&state.node, &state.passwords);

@@ -2,7 +2,7 @@
 //! `observe` calls [`shaped`] for every answer, since only there the request's id is known. Never says what broke inside.
 
 use actix_web::{
-    HttpResponse, ResponseError,
+    HttpRequest, HttpResponse, ResponseError,
     body::BoxBody,
     dev::ServiceResponse,
     error::{JsonPayloadError, PathError, QueryPayloadError},
@@ -155,6 +155,9 @@ fn bad_path(error: &PathError) -> ApiError {
 }
 
 /// What is answered where no route is.
-pub async fn no_such_path() -> Result<HttpResponse, ApiError> {
+pub async fn no_such_path(request: HttpRequest) -> Result<HttpResponse, ApiError> {
+    if request.path() == "/ws" {
+        return Err(Invalid::new("upgrade", "is missing: /ws is a WebSocket").into());
+    }
     Err(ApiError::new(ErrorCode::NotFound, "there is no such path"))
 }

@@ -1,16 +1,27 @@
 //! What handlers ask a request for: who it is from, and values parsed at the door. Used by the handlers only; the token
 //! itself was looked at by `access`, before anything here runs.
 
-use std::future::{Ready, ready};
+use std::{
+    future::{Ready, ready},
+    ops::Deref,
+};
 
-use actix_web::{FromRequest, HttpMessage, HttpRequest, dev::Payload};
-use serde::{Deserialize, Deserializer, de};
+use actix_web::{Error, FromRequest, HttpMessage, HttpRequest, dev::Payload, web::Json};
+use futures_util::future::LocalBoxFuture;
+use serde::{
+    Deserialize, Deserializer,
+    de::{self, DeserializeOwned},
+};
+use serde_json::value::RawValue;
 
 use crate::{
     actors::commands::Caller,
     auth::Identity,
-    domain::{Timestamp, limits},
-    protocol::{ApiError, ErrorCode},
+    domain::{Invalid, Timestamp, limits},
+    protocol::{
+        ApiError, ErrorCode,
+        command::{is_object, without_position},
+    },
 };
 
 /// Who asks, by a good token.
@@ -80,6 +91,42 @@ impl FromRequest for Admin {
             }
         }))
     }
+}
+
+/// A body that is a JSON object; with `web::Json` alone an array would do for the fields in their order.
+#[derive(Debug)]
+pub struct Body<T>(T);
+
+impl<T> Body<T> {
+    /// What it says.
+    pub fn into_inner(self) -> T {
+        self.0
+    }
+}
+
+impl<T> Deref for Body<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
+    type Error = Error;
+    type Future = LocalBoxFuture<'static, Result<Self, Error>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let json = Json::<Box<RawValue>>::from_request(request, payload);
+        Box::pin(async move { Ok(Self(object(json.await?.get())?)) })
+    }
+}
+
+fn object<T: DeserializeOwned>(json: &str) -> Result<T, ApiError> {
+    if !is_object(json.as_bytes()) {
+        return Err(Invalid::new("body", "must be an object").into());
+    }
+    serde_json::from_str(json).map_err(|error| Invalid::new("body", without_position(&error)).into())
 }
 
 /// For fields where `null` is something else than nothing: `Some(None)`, with `default` beside it.

@@ -10,7 +10,12 @@ use actix_web::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{State, error::ErrorBody, extract::Auth, openapi::MembersOnly};
+use super::{
+    State,
+    error::ErrorBody,
+    extract::{Auth, Body},
+    openapi::MembersOnly,
+};
 use crate::{
     actors::commands::{self, MemberView},
     domain::{ConversationId, Role, User, UserId},
@@ -67,7 +72,7 @@ pub async fn add_member(
     state: Data<State>,
     auth: Auth,
     id: Path<ConversationId>,
-    body: Json<AddRequest>,
+    body: Body<AddRequest>,
 ) -> Result<HttpResponse, ApiError> {
     let user = commands::add_member(&state.node, &auth.caller, *id, &body.user_id).await?;
     let role = Role::Member;
@@ -93,7 +98,7 @@ pub async fn set_role(
     state: Data<State>,
     auth: Auth,
     path: Path<(ConversationId, UserId)>,
-    body: Json<RoleRequest>,
+    body: Body<RoleRequest>,
 ) -> Result<Json<MemberRole>, ApiError> {
     let (id, user) = path.into_inner();
     let role = body.role;

@@ -12,7 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::{
     State,
     error::ErrorBody,
-    extract::{Auth, PageSize},
+    extract::{Auth, Body, PageSize},
     openapi::MembersOnly,
 };
 use crate::{
@@ -156,7 +156,7 @@ pub async fn send_message(
     state: Data<State>,
     auth: Auth,
     id: Path<ConversationId>,
-    body: Json<MessageRequest>,
+    body: Body<MessageRequest>,
 ) -> Result<HttpResponse, ApiError> {
     let (client_id, reply_to) = (body.client_id.as_deref(), body.reply_to_id.as_deref());
     let sent = match body.kind.as_deref() {
@@ -198,7 +198,7 @@ pub async fn edit_message(
     state: Data<State>,
     auth: Auth,
     path: Path<(ConversationId, MessageId)>,
-    body: Json<EditRequest>,
+    body: Body<EditRequest>,
 ) -> Result<Json<OneMessage>, ApiError> {
     let (id, message) = path.into_inner();
     let content = Content::text_json(&body.content)?;
@@ -252,7 +252,7 @@ pub async fn mark_read(
     state: Data<State>,
     auth: Auth,
     id: Path<ConversationId>,
-    body: Json<ReadRequest>,
+    body: Body<ReadRequest>,
 ) -> Result<Json<ReadState>, ApiError> {
     let upto = ReadUpTo::parse(body.message_id, body.seq)?;
     commands::mark_read(&state.node, &auth.caller, *id, upto)

@@ -7,6 +7,7 @@ pub mod asyncapi;
 mod auth;
 mod conversations;
 mod cursor;
+mod drain;
 pub mod entry;
 mod error;
 mod extract;

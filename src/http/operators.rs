@@ -33,6 +33,14 @@ pub async fn show_health() -> Json<Health> {
     Json(Health { status: "ok" })
 }
 
+/// Alive?
+///
+/// As the GET, without the words: what some monitors ask.
+#[utoipa::path(head, path = "/healthz", responses((status = 200, description = "Yes")))]
+pub async fn head_health() -> Json<Health> {
+    show_health().await
+}
+
 /// Whether the node can serve.
 #[derive(Serialize, ToSchema)]
 #[schema(example = json!({"status": "ok", "database": "ok"}))]
@@ -71,6 +79,17 @@ pub async fn show_readiness(state: Data<State>) -> HttpResponse {
         HttpResponse::ServiceUnavailable()
     };
     answer.json(Readiness { status, database })
+}
+
+/// Able to serve?
+///
+/// As the GET, without the words: what some monitors ask.
+#[utoipa::path(head, path = "/readyz", responses(
+    (status = 200, description = "Yes"),
+    (status = 503, description = "No"),
+))]
+pub async fn head_readiness(state: Data<State>) -> HttpResponse {
+    show_readiness(state).await
 }
 
 /// Figures for Prometheus

@@ -18,7 +18,7 @@ use utoipa::OpenApi;
 use super::{
     State,
     access::{Access, Pace, guarded},
-    admin, auth, conversations, entry,
+    admin, auth, conversations, drain, entry,
     error::{configure_extractors, no_such_path},
     figures::Meter,
     members, messages,
@@ -134,8 +134,14 @@ routes! {
     "/api/openapi.json" { GET operators::show_openapi Open; }
     "/api/asyncapi.json" { GET operators::show_asyncapi Open; }
     "/metrics" { GET operators::show_prometheus Scraper; }
-    "/healthz" { GET operators::show_health Open; }
-    "/readyz" { GET operators::show_readiness Open; }
+    "/healthz" {
+        GET operators::show_health Open;
+        HEAD operators::head_health Open;
+    }
+    "/readyz" {
+        GET operators::show_readiness Open;
+        HEAD operators::head_readiness Open;
+    }
     pages:
     "/" { GET show_page; HEAD show_page; }
     "/admin" { GET show_page; HEAD show_page; }
@@ -161,6 +167,7 @@ pub fn app(
         .app_data(web::ThinData(socketio))
         .service(web::resource(socketio::PATHS.to_vec()).route(web::route().to(socketio::handle)))
         .default_service(web::to(no_such_path))
+        .wrap(from_fn(drain::read_on))
         .wrap(cors(state))
         .wrap(from_fn(observe))
 }

@@ -11,7 +11,7 @@ use super::{
     State,
     conversations::OneConversation,
     error::ErrorBody,
-    extract::{Auth, given},
+    extract::{Auth, Body, given},
     openapi::MembersOnly,
 };
 use crate::{
@@ -117,7 +117,7 @@ pub async fn update_conversation(
     state: Data<State>,
     auth: Auth,
     id: Path<ConversationId>,
-    body: Json<SettingsPatch>,
+    body: Body<SettingsPatch>,
 ) -> Result<Json<OneConversation>, ApiError> {
     let (mut settings, password) = body.into_inner().parse()?;
     settings.password_hash = match password {

@@ -13,7 +13,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::{
     State,
     error::ErrorBody,
-    extract::{Admin, Auth, PageSize, given},
+    extract::{Admin, Auth, Body, PageSize, given},
 };
 use crate::{
     actors::{
@@ -47,7 +47,7 @@ pub struct ProfilePatch {
 #[utoipa::path(patch, path = "/api/me", request_body = ProfilePatch, responses(
     (status = 200, description = "As one is now", body = User),
 ))]
-pub async fn update_me(state: Data<State>, auth: Auth, patch: Json<ProfilePatch>) -> Result<Json<Arc<User>>, ApiError> {
+pub async fn update_me(state: Data<State>, auth: Auth, patch: Body<ProfilePatch>) -> Result<Json<Arc<User>>, ApiError> {
     let display_name = patch.display_name.as_deref().map(DisplayName::parse).transpose()?;
     let avatar_url = patch.avatar_url.as_ref().map(Option::as_deref);
     if let Some(Some(url)) = avatar_url {
@@ -118,6 +118,10 @@ pub async fn find_users(state: Data<State>, _auth: Auth, query: Query<UserQuery>
         let rule = format!("must be {} characters at the most", limits::DISPLAY_NAME_CHARS);
         return Err(Invalid::new("query", rule).into());
     }
+    if wanted.contains(char::is_control) {
+        // Nobody's name has one, and no database compares them alike.
+        return Err(Invalid::new("query", "must not contain control characters").into());
+    }
     let users = state.node.store.search_users(wanted, query.limit.0).await?;
     Ok(Json(UserList { users }))
 }
@@ -182,7 +186,7 @@ pub async fn put_user(
     state: Data<State>,
     _admin: Admin,
     id: Path<UserId>,
-    body: Json<UserRequest>,
+    body: Body<UserRequest>,
 ) -> Result<HttpResponse, ApiError> {
     let said = body.into_inner().parse(id.into_inner())?;
     let (user, made) = commands::put_user(&state.node, said).await?;

@@ -269,8 +269,17 @@ impl Command {
 }
 
 fn read<'a, T: Deserialize<'a>>(data: &'a str) -> Result<T, Invalid> {
+    // serde would take an array for the fields in their order.
+    if !is_object(data.as_bytes()) {
+        return Err(Invalid::new("data", "must be an object"));
+    }
     // serde's words name the field and the rule and quote no content but a mistyped scalar's type.
     serde_json::from_str(data).map_err(|error| Invalid::new("data", without_position(&error)))
+}
+
+/// Whether JSON is an object, as far as its first character says.
+pub fn is_object(json: &[u8]) -> bool {
+    json.trim_ascii_start().starts_with(b"{")
 }
 
 /// A serde error without "at line 1 column 7", which means nothing to somebody whose data was inside an envelope.

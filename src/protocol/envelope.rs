@@ -6,7 +6,11 @@ use bytes::{BufMut, Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{ApiError, CloseCode, Event, command::without_position, frame};
+use super::{
+    ApiError, CloseCode, Event,
+    command::{is_object, without_position},
+    frame,
+};
 use crate::domain::{Invalid, Message};
 
 /// A client's frame, opened: which event, whether it asks for an answer, its data still unread.
@@ -34,6 +38,9 @@ struct Frame<'a> {
 /// # Errors
 /// `VALIDATION_ERROR` when it is not `{"event": string, "id"?: integer, "data"?: …}`.
 pub fn open(text: &str) -> Result<Request<'_>, ApiError> {
+    if !is_object(text.as_bytes()) {
+        return Err(Invalid::new("frame", "is not an event envelope: it must be an object").into());
+    }
     let frame: Frame<'_> = serde_json::from_str(text).map_err(|error| {
         Invalid::new(
             "frame",

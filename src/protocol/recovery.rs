@@ -18,7 +18,7 @@ const LOST_TRACK: &str = "-";
 /// Changes that are told again at the most, over all conversations.
 const MISSED_MAX: u64 = 5000;
 /// The first byte of a `pid`.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// Whose history of what: the store's epoch and the user, so that neither a restored backup nor another user of the same
 /// browser recovers what was not theirs. No secret, and nothing rests on it.
@@ -46,14 +46,15 @@ struct Told {
     now: Option<Seq>,
 }
 
-/// Tells the `pid`s of one user apart, so that none is given twice, and which of them an offset belongs to.
-pub type Salt = [u8; 4];
+/// Tells the `pid`s of one user apart, so that none is given twice: the id of the first connection, which stays the client's
+/// `socket.id` as often as it is recovered.
+pub type Origin = [u8; 16];
 
 /// What a client was told.
 #[derive(Debug, Clone)]
 pub struct Track {
     pid: Option<String>,
-    salt: Salt,
+    origin: Origin,
     /// Those of the `pid` first, in its order.
     told: IndexMap<ConversationId, Told>,
     offset: String,
@@ -72,17 +73,15 @@ pub struct Missed {
 
 impl Track {
     /// Of a client that connects for the first time: `standing` is where its conversations stand.
-    pub fn fresh(mark: Mark, salt: Salt, standing: impl Iterator<Item = (ConversationId, Seq)>) -> Self {
+    pub fn fresh(mark: Mark, origin: Origin, standing: impl Iterator<Item = (ConversationId, Seq)>) -> Self {
         let told = |base| Told {
             base: Some(base),
             now: Some(base),
         };
         let told: IndexMap<_, _> = standing.map(|(id, seq)| (id, told(seq))).collect();
         let mut track = Self {
-            pid: None,
-            salt,
             told,
-            offset: String::new(),
+            ..Self::none(origin)
         };
         if track.told.len() > CONVERSATIONS {
             track.told = IndexMap::new();
@@ -92,15 +91,25 @@ impl Track {
         track
     }
 
+    /// Of a client that keeps nothing.
+    pub fn none(origin: Origin) -> Self {
+        Self {
+            pid: None,
+            origin,
+            told: IndexMap::new(),
+            offset: String::new(),
+        }
+    }
+
     /// Of a client that shows what it was given; `None` when that cannot be read, or is another user's or history's.
     pub fn resumed(mark: Mark, pid: &str, offset: Option<&str>) -> Option<Self> {
         let bytes = URL_SAFE_NO_PAD.decode(pid).ok()?;
         let rest = bytes.strip_prefix(&[VERSION])?.strip_prefix(&mark.0)?;
-        let (salt, rest) = rest.split_first_chunk()?;
+        let (origin, rest) = rest.split_first_chunk()?;
         let mut rest = Reader(rest);
         let mut track = Self {
             pid: Some(pid.to_owned()),
-            salt: *salt,
+            origin: *origin,
             told: IndexMap::new(),
             offset: String::new(),
         };
@@ -116,6 +125,17 @@ impl Track {
         }
         track.read_offset(offset.unwrap_or_default())?;
         Some(track)
+    }
+
+    /// The first connection.
+    pub fn origin(&self) -> Origin {
+        self.origin
+    }
+
+    /// Which of a user's `pid`s an offset belongs to: the end of an id, which is random.
+    fn salt(&self) -> [u8; 4] {
+        let [.., a, b, c, d] = self.origin;
+        [a, b, c, d]
     }
 
     /// What the client shows again; `None` when it is not kept track of.
@@ -195,7 +215,7 @@ impl Track {
             return "";
         }
         let mut bytes = Vec::with_capacity(64);
-        bytes.extend_from_slice(&self.salt);
+        bytes.extend_from_slice(&self.salt());
         let mut last = 0;
         for (index, told) in self.told.values().enumerate() {
             if let Some(base) = told.base
@@ -226,10 +246,10 @@ impl Track {
     }
 
     fn write_pid(&self, mark: Mark) -> String {
-        let mut bytes = Vec::with_capacity(13 + self.told.len() * 19);
+        let mut bytes = Vec::with_capacity(25 + self.told.len() * 19);
         bytes.push(VERSION);
         bytes.extend_from_slice(&mark.0);
-        bytes.extend_from_slice(&self.salt);
+        bytes.extend_from_slice(&self.origin);
         for (id, told) in &self.told {
             bytes.extend_from_slice(id.0.as_bytes());
             write_number(&mut bytes, told.base.unwrap_or_default().0);
@@ -246,7 +266,7 @@ impl Track {
         }
         let bytes = URL_SAFE_NO_PAD.decode(offset).ok()?;
         let (salt, rest) = bytes.split_first_chunk()?;
-        if *salt != self.salt {
+        if *salt != self.salt() {
             // A client keeps its last offset when it gets another `pid`: it was told of nothing since.
             return Some(());
         }

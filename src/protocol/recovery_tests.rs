@@ -15,7 +15,7 @@ fn mark() -> Mark {
 fn track() -> Track {
     Track::fresh(
         mark(),
-        *b"salt",
+        *b"the origin: salt",
         [(id(1), Seq(10)), (id(2), Seq(0)), (id(3), Seq(70_000))].into_iter(),
     )
 }
@@ -72,7 +72,7 @@ fn an_offset_of_an_earlier_pid_says_nothing_of_this_one() {
     let mut earlier = track();
     earlier.tell(id(1), Seq(15));
     let offset = earlier.offset().to_owned();
-    let later = Track::fresh(mark(), *b"SALT", [(id(1), Seq(2000))].into_iter());
+    let later = Track::fresh(mark(), *b"the origin: SALT", [(id(1), Seq(2000))].into_iter());
     let later = Track::resumed(mark(), later.pid().unwrap(), Some(&offset)).unwrap();
     assert_eq!(
         later.missed(&[(id(1), Seq(2007))]).unwrap().changes,
@@ -87,16 +87,16 @@ fn too_much_is_not_recovered() {
     assert_eq!(track.missed(&[(id(1), Seq(1011))]), None);
     assert_eq!(track.missed(&[(id(1), Seq(9))]), None, "a history that never was");
     let six = (1..=6).map(|n| (id(n), Seq(0)));
-    let six = Track::fresh(mark(), *b"salt", six);
+    let six = Track::fresh(mark(), *b"the origin: salt", six);
     let standing: Vec<_> = (1..=6).map(|n| (id(n), Seq(900))).collect();
     assert_eq!(six.missed(&standing), None);
     let many = |count: u32| (0..count).map(|n| (ConversationId(Uuid::from_u128(n.into())), Seq(n)));
-    assert!(Track::fresh(mark(), *b"salt", many(1000)).pid().is_some());
-    let mut none = Track::fresh(mark(), *b"salt", many(1001));
+    assert!(Track::fresh(mark(), *b"the origin: salt", many(1000)).pid().is_some());
+    let mut none = Track::fresh(mark(), *b"the origin: salt", many(1001));
     assert_eq!(none.pid(), None);
     none.tell(id(1), Seq(1));
     assert_eq!(none.offset(), "");
-    let mut wide = Track::fresh(mark(), *b"salt", many(1000));
+    let mut wide = Track::fresh(mark(), *b"the origin: salt", many(1000));
     for (id, seq) in many(1000) {
         wide.tell(id, Seq(seq.0 + 100_000));
     }

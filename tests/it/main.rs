@@ -41,6 +41,7 @@ mod proxy;
 mod rates;
 mod reactions;
 mod receipts;
+mod refused;
 mod replica;
 mod replies;
 mod retention;

@@ -227,7 +227,9 @@ pub static ROUTES: &[Route] = &[
     route("GET", "/api/admin/metrics", "", "", operators("200")),
     route("GET", "/metrics", "", "", operators("200")),
     route("GET", "/healthz", "", "", public("200")),
+    route("HEAD", "/healthz", "", "", public("200")),
     route("GET", "/readyz", "", "", public("200")),
+    route("HEAD", "/readyz", "", "", public("200")),
     route("GET", "/api/openapi.json", "", "", public("200")),
     route("GET", "/api/asyncapi.json", "", "", public("200")),
     // The upgrade itself: a plain GET of an authenticated user is no WebSocket handshake.

@@ -126,6 +126,20 @@ for (const [name, options] of TRANSPORTS) {
       tab.leaves();
     });
 
+    test("whoever is sent away is told why, and once", async () => {
+      const erin = await server.person(`erin${++serial}`);
+      const tab = await erin.connect(options);
+      await erin.call("POST", "/api/auth/logout");
+      const { data } = await tab.sees("disconnect");
+      assert.equal(data, "io server disconnect");
+      assert.deepEqual(
+        tab.events("error").map((entry) => entry.data.closeCode),
+        [4401],
+      );
+      assert.equal(tab.events("disconnect").length, 1);
+      tab.leaves();
+    });
+
     test("a token that comes as a header, or in the query, is taken too", async () => {
       const dave = await server.person(`dave${++serial}`);
       const byQuery = await dave.connect({ ...options, auth: {}, query: { token: dave.token } });

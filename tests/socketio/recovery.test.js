@@ -38,6 +38,7 @@ for (const [name, options] of TRANSPORTS) {
       const tab = await bob.connect(options);
       assert.equal(tab.socket.recovered, false);
       const expected = [];
+      const { id } = tab.socket;
       for (let round = 0; round < 3; round += 1) {
         await alice.posts(chat, `live ${round}`);
         await tab.until(() => tab.texts(chat).includes(`live ${round}`), "what is live");
@@ -46,6 +47,7 @@ for (const [name, options] of TRANSPORTS) {
           await alice.posts(other, `elsewhere ${round}`);
         });
         assert.equal(tab.socket.recovered, true);
+        assert.equal(tab.socket.id, id);
         await alice.posts(chat, `after ${round}`);
         await tab.until(() => tab.texts(chat).includes(`after ${round}`), "what comes after");
         expected.push(`live ${round}`, `missed ${round}`, `after ${round}`);

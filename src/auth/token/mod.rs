@@ -251,7 +251,8 @@ fn signed_by(token: &str, key: &DecodingKey, algorithm: Algorithm) -> Result<Wir
 /// What revocation knows a verified token by: its `jti`, or a digest of what was signed. The signature is left out of the
 /// digest: an ECDSA signature has a second form that is as valid, which would be another token then.
 pub fn token_key(token: &str, claims: &Claims) -> Result<String, ApiError> {
-    if let Some(jti) = claims.jti.as_ref().filter(|jti| jti.len() <= JTI_BYTES) {
+    let fits = |jti: &&String| jti.len() <= JTI_BYTES && !jti.contains(char::is_control);
+    if let Some(jti) = claims.jti.as_ref().filter(fits) {
         return Ok(jti.clone());
     }
     let signed = token.rsplit_once('.').map_or(token, |(signed, _)| signed);

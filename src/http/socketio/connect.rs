@@ -34,25 +34,41 @@ const TRIES: u32 = 5;
 const LINGER: Duration = Duration::from_secs(1);
 
 /// What a handshake brought along to say who it is from.
-pub struct Offered(Result<(String, TokenSource), ApiError>);
+pub struct Offered {
+    token: Result<(String, TokenSource), ApiError>,
+    /// See [`keeps_offsets`].
+    keeps_offsets: bool,
+}
 
 impl Offered {
     /// Of a request.
     pub fn of<'a>(header: impl Fn(&str) -> Option<&'a str>, query: &'a str, origins: Option<&AllowedOrigins>) -> Self {
-        Self(match origins {
+        let keeps_offsets = keeps_offsets(header("user-agent"), header("origin"));
+        let token = match origins {
             Some(origins) => find_token(header, query, origins).map(|(token, source)| (token.to_owned(), source)),
             None => Err(ApiError::new(ErrorCode::Unauthorized, "no token is looked at here")),
-        })
+        };
+        Self { token, keeps_offsets }
     }
 
     /// The token that counts: the header's, the packet's, the cookie's, the query's.
     fn token<'a>(&'a self, shown: Option<&'a str>) -> Result<&'a str, ApiError> {
-        match (&self.0, shown) {
+        match (&self.token, shown) {
             (Ok((token, TokenSource::Header)), _) => Ok(token),
             (_, Some(shown)) => Ok(shown),
             (Ok((token, _)), None) => Ok(token),
             (Err(error), None) => Err(error.clone()),
         }
+    }
+}
+
+/// Whether a client is likely to be JavaScript's, the only one that keeps the offset behind an event's data and shows it
+/// again. Another one would find an argument there that it did not ask for; in Python that is an error of every handler. A
+/// browser says so of itself, Node's `ws` says nothing at all, not even where its page is from.
+fn keeps_offsets(agent: Option<&str>, origin: Option<&str>) -> bool {
+    match agent {
+        Some(agent) => agent.contains("Mozilla/") || agent.starts_with("node"),
+        None => origin.is_none(),
     }
 }
 
@@ -95,7 +111,7 @@ impl Newcomer {
         }
     }
 
-    async fn hear(&self, reader: &mut Reader) -> Result<(Identity, Option<Shown>), CloseCode> {
+    async fn hear(&self, reader: &mut Reader) -> Result<(Identity, Shown), CloseCode> {
         let mut tries = 0;
         loop {
             let Ok(next) = timeout(self.timing.ping_interval, reader.next()).await else {
@@ -134,15 +150,19 @@ impl Newcomer {
         }
     }
 
-    async fn identify(&self, data: &str) -> Result<(Identity, Option<Shown>), ApiError> {
+    async fn identify(&self, data: &str) -> Result<(Identity, Shown), ApiError> {
         let auth: Value = serde_json::from_str(data).unwrap_or_default();
         let text = |name: &str| auth.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
         let token = self.offered.token(text("token"))?;
         let identity = self.state.node.authenticator.authenticate(token).await?;
-        let shown = text("pid").map(|pid| Shown {
-            pid: pid.to_owned(),
+        let shown = Shown {
+            pid: text("pid").map(str::to_owned),
             offset: text("offset").map(str::to_owned),
-        });
+            keeps: auth
+                .get("recover")
+                .and_then(Value::as_bool)
+                .unwrap_or(self.offered.keeps_offsets),
+        };
         Ok((identity, shown))
     }
 
@@ -152,7 +172,7 @@ impl Newcomer {
         self.engine.say(connect_error(error));
     }
 
-    fn begin(self, reader: Reader, identity: Identity, shown: Option<Shown>) {
+    fn begin(self, reader: Reader, identity: Identity, shown: Shown) {
         let Self {
             state, local, engine, ..
         } = self;

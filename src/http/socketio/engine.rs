@@ -146,6 +146,9 @@ impl Engine {
         *parked = Some(poll);
         drop(state);
         self.pump();
+        if matches!(self.state.borrow().carrier, Carrier::Gone) {
+            return self.shut();
+        }
         self.wake_writer();
         self.hurry();
     }

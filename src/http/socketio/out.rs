@@ -18,6 +18,10 @@ use crate::protocol::{
 /// Bytes framed for a socket before they are written.
 const CHUNK: usize = 64 * 1024;
 
+/// The packet that ends a connection, as the last of several. It goes into a payload of its own: a stock client closes at once
+/// when it comes to it, and looks at what stood before it only after that.
+const END_BEHIND_OTHERS: &[u8] = b"\x1e1";
+
 /// Writes one of our frames as packets.
 pub type Encode<'a> = &'a mut dyn FnMut(Opcode, &[u8], &mut Packets<'_>);
 
@@ -76,6 +80,14 @@ impl State {
         } else {
             take_frames(pieces, max_payload.saturating_sub(packets.len()), &mut packets, encode)
         };
+        if payload.ends_with(END_BEHIND_OTHERS) {
+            payload.truncate(payload.len() - END_BEHIND_OTHERS.len());
+            self.ahead.push_back(Said::from("1").into());
+        }
+        if payload == "1" {
+            // Whoever polls next would wait for nothing.
+            self.carrier = Carrier::Gone;
+        }
         if payload.is_empty() {
             self.carrier = Carrier::Polling(Some(poll));
         } else if let Err(unsent) = poll.send(payload.freeze()) {

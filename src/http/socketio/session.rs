@@ -10,6 +10,7 @@ use std::{
 
 use bytes::Bytes;
 use serde::Deserialize;
+use uuid::Uuid;
 
 use super::{
     engine::Engine,
@@ -298,10 +299,12 @@ pub fn say_why(code: CloseCode, packets: &mut Packets<'_>) {
 /// What the client showed of an earlier connection.
 #[derive(Debug, Clone)]
 pub struct Shown {
-    /// See [`Track`].
-    pub pid: String,
+    /// See [`Track`]; `None` of one that connects for the first time.
+    pub pid: Option<String>,
     /// See [`Track`].
     pub offset: Option<String>,
+    /// Whether it keeps what it is given.
+    pub keeps: bool,
 }
 
 /// How it begins.
@@ -313,7 +316,7 @@ pub struct SessionArrival {
     /// The store's history.
     pub epoch: String,
     /// What the client showed.
-    pub shown: Option<Shown>,
+    pub shown: Shown,
     /// Who came back.
     pub recovered: CountBy,
 }
@@ -321,27 +324,32 @@ pub struct SessionArrival {
 impl Arrival for SessionArrival {
     fn arrive(&mut self, session: SessionId, user: &User, standing: &[(ConversationId, Seq)]) -> Option<Missed> {
         let mark = Mark::new(&self.epoch, &user.id);
-        // The end of the session's id is random.
-        let salt = session.0.as_bytes().last_chunk().copied().unwrap_or_default();
-        let resumed = self.shown.as_ref().and_then(|shown| {
-            let track = Track::resumed(mark, &shown.pid, shown.offset.as_deref())?;
+        let shown = &self.shown;
+        let resumed = shown.pid.as_ref().and_then(|pid| {
+            let track = Track::resumed(mark, pid, shown.offset.as_deref())?;
             let missed = track.missed(standing)?;
             Some((track, missed))
         });
-        if self.shown.is_some() {
+        if shown.pid.is_some() {
             let outcome = if resumed.is_some() { "recovered" } else { "fresh" };
             self.recovered.get_or_create(&[("outcome", outcome)]).inc();
         }
         let (track, missed) = match resumed {
             Some((track, missed)) => (track, Some(missed)),
-            None => (Track::fresh(mark, salt, standing.iter().copied()), None),
+            None if shown.keeps => (
+                Track::fresh(mark, *session.0.as_bytes(), standing.iter().copied()),
+                None,
+            ),
+            None => (Track::none(*session.0.as_bytes()), None),
         };
         let is_gained = |id: &ConversationId| missed.as_ref().is_some_and(|missed| missed.gained.contains(id));
         let gained = standing.iter().filter(|(id, _)| is_gained(id));
         *self.memory.gained.borrow_mut() = gained.copied().collect();
+        // A client that is recovered keeps its id.
+        let id = Uuid::from_bytes(track.origin());
         let connected = match track.pid() {
-            Some(pid) => format!("40{{\"sid\":\"{session}\",\"pid\":\"{pid}\"}}"),
-            None => format!("40{{\"sid\":\"{session}\"}}"),
+            Some(pid) => format!("40{{\"sid\":\"{id}\",\"pid\":\"{pid}\"}}"),
+            None => format!("40{{\"sid\":\"{id}\"}}"),
         };
         *self.memory.track.borrow_mut() = Some(track);
         self.engine.say(connected.into());

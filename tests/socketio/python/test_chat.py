@@ -78,6 +78,8 @@ class Tab:
         while True:
             event, args = self.told.get(timeout=DEADLINE)
             if event == wanted:
+                # A handler takes the data and nothing else: in Python another argument is an error.
+                assert len(args) == 1, args
                 return args[0]
 
     def asks(self, event, data):
