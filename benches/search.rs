@@ -144,12 +144,20 @@ async fn main() {
     for (what, q, only) in [
         ("a word of every message, in the large one", "the", Some(large.key)),
         ("a rare word, in the large one", "w19999", Some(large.key)),
-        ("a word of the first message, in the large one", "zebra", Some(large.key)),
+        (
+            "a word of the first message, in the large one",
+            "zebra",
+            Some(large.key),
+        ),
         ("the beginning of one, in the large one", "zebr", Some(large.key)),
         ("a word of the first tenth, in the large one", "yeti", Some(large.key)),
         ("a letter of the first tenth, in the large one", "y", Some(large.key)),
         ("two common words, in the large one", "w2 w1", Some(large.key)),
-        ("a common word and a rare one, in the large one", "the zebra", Some(large.key)),
+        (
+            "a common word and a rare one, in the large one",
+            "the zebra",
+            Some(large.key),
+        ),
         ("a rare word and a letter, in the large one", "zebra w", Some(large.key)),
         ("a word of the first tenth and a letter", "yeti w", Some(large.key)),
         ("a letter, in the large one", "w", Some(large.key)),

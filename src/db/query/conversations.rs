@@ -113,7 +113,9 @@ pub fn by_key(key: i64) -> _ {
 #[auto_type]
 pub fn by_keys(keys: Vec<i64>) -> _ {
     let columns: ConversationColumns = CONVERSATION;
-    conversations::table.filter(conversations::key.eq_any(keys)).select(columns)
+    conversations::table
+        .filter(conversations::key.eq_any(keys))
+        .select(columns)
 }
 
 /// The direct one of these two.

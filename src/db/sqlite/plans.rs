@@ -8,7 +8,10 @@ use diesel::{
     sqlite::Sqlite,
 };
 
-use super::{connection, migrations, words::{Indexed, TimeFrom}};
+use super::{
+    connection, migrations,
+    words::{Indexed, TimeFrom},
+};
 use crate::{
     db::{
         common::{

@@ -191,7 +191,11 @@ fn ask(
         let full = count >= limit;
         walk.rest = Range::between(rest.low, if full { oldest } else { piece.low + 1 });
         walk.found += found;
-        walk.futile = if full && walk.found < wanted { walk.futile + 1 } else { 0 };
+        walk.futile = if full && walk.found < wanted {
+            walk.futile + 1
+        } else {
+            0
+        };
     }
     Ok(looked)
 }
