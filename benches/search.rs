@@ -1,16 +1,15 @@
-//! How long a search takes, and how fast the index follows, on the embedded store.
+//! How long a search takes, and how fast the index follows.
 //!
-//! `cargo bench --bench search [-- MESSAGES]`: one conversation of so many messages (100,000) of nine words each, and a thousand
-//! small ones beside it; then each question 51 times: the median, and the slowest. `zebra` was said once, as the first of all,
-//! and `yeti` in every message of the first tenth, so that both are as far from the newest as can be. The figures are in
-//! `docs/decisions/0007-search.md`.
+//! `cargo bench --bench search [-- MESSAGES [postgres://…]]`, on a new file or on the empty database that is named: one
+//! conversation of so many messages (100,000) of nine words each, and a thousand small ones beside it; then each question 51
+//! times: the median, and the slowest. `zebra` was said once, as the first of all, and `yeti` in every message of the first
+//! tenth, so that both are as far from the newest as can be. The figures are in `docs/decisions/0007-search.md`.
 
 use std::{sync::Arc, time::Duration, time::Instant};
 
 use parlor::{
     db::{
-        ConversationAppend, Log, NewAccount, NewConversation, NewMessage, Op, Opened, Search, Store,
-        sqlite::{self, SqliteOptions},
+        ConversationAppend, Location, Log, NewAccount, NewConversation, NewMessage, Op, Opened, Purpose, Search, Store,
     },
     domain::{
         Content, Conversation, ConversationId, ConversationKey, MessageType, Timestamp, User, UserId, message::Draft,
@@ -112,7 +111,15 @@ async fn main() {
         .first()
         .map_or(100_000, |n| n.parse().expect("MESSAGES is a number"));
     let dir = tempfile::tempdir().expect("a directory");
-    let Opened { store, mut log, .. } = sqlite::open(SqliteOptions::new(dir.path().join("store"))).expect("a store");
+    let location = match arguments.get(1) {
+        Some(url) => Location::Postgres(url.clone()),
+        None => Location::Sqlite(dir.path().join("store")),
+    };
+    let purpose = Purpose::Serve {
+        migrate: true,
+        readers: 1,
+    };
+    let Opened { store, mut log, .. } = location.open(purpose).expect("a store");
     let account = NewAccount {
         id: UserId::parse("ann").expect("an id"),
         name: "ann".to_owned(),
@@ -135,8 +142,9 @@ async fn main() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     println!("all is in the index after {:.1} s", began.elapsed().as_secs_f64());
-    let bytes = std::fs::metadata(dir.path().join("store")).map_or(0, |file| file.len());
-    println!("the file has {} MiB", bytes >> 20);
+    if let Ok(file) = std::fs::metadata(dir.path().join("store")) {
+        println!("the file has {} MiB", file.len() >> 20);
+    }
     println!(
         "{:<52} {:>6} {:>10} {:>10}",
         "looked for", "found", "median ms", "slowest"

@@ -40,13 +40,18 @@ struct Said {
 }
 
 /// What is said as the `n`th: a word of all, words that get rarer, one that was only said long ago, and at the edges of
-/// blocks one that is nowhere else. `前後` is nearly everywhere as two characters, and together only at the edges.
+/// blocks one that is nowhere else. `前後` is nearly everywhere as two characters, and `一二三` as two
+/// pairs, and together only at the edges.
 fn text(n: usize) -> String {
     let mut text = format!("every m{} n{} k{}", n % 7, n % 211, n % 2003);
     if n < 300 {
         text.push_str(" ancient");
     }
-    text.push_str(if EDGES.contains(&n) { " edge 前後" } else { " 後 前" });
+    text.push_str(if EDGES.contains(&n) {
+        " edge 前後 一二三"
+    } else {
+        " 後x前 二三 一二"
+    });
     text
 }
 
@@ -169,6 +174,9 @@ impl Talk {
                 "ancient",
                 "anc",
                 "前後",
+                "一二三",
+                "二三",
+                "一二三 e",
                 "後前",
                 "every ancient",
                 "ancient e",
@@ -221,9 +229,9 @@ impl Talk {
             if said.room != 0 {
                 continue;
             }
-            if EDGES[..4].contains(&seq) || seq % 301 == 0 {
+            if EDGES[..4].contains(&seq) || seq.is_multiple_of(301) {
                 edits.push(at);
-            } else if EDGES[4..].contains(&seq) || seq % 307 == 0 {
+            } else if EDGES[4..].contains(&seq) || seq.is_multiple_of(307) {
                 deletions.push(at);
             }
         }

@@ -15,7 +15,7 @@ use crate::{
     },
     domain::{
         ConversationKey, MessageType, Seq, UserKey,
-        words::{Sought, words},
+        words::{Sought, Word, words},
     },
 };
 
@@ -141,8 +141,8 @@ pub struct Entry {
     pub position: i64,
     /// Who wrote it.
     pub sender: UserKey,
-    /// Its words, folded.
-    pub words: Vec<String>,
+    /// Its words, in order.
+    pub words: Vec<Word>,
 }
 
 impl Entry {
@@ -152,7 +152,7 @@ impl Entry {
         found.then(|| Self {
             position: row.position,
             sender: UserKey(row.sender_key),
-            words: words(&row.content).into_iter().map(|word| word.folded).collect(),
+            words: words(&row.content),
         })
     }
 }

@@ -1,6 +1,7 @@
 //! The search index in PostgreSQL: of each message the set of its terms, in an inverted index. As on SQLite, a term is
 //! `<conversation's key in hex>.<block in hex>.<word>`, so that the words of one block stand together; its sender is the term
-//! `@<key>.<block>.<user's key>`. Order and distance of words are not in it: what it names is checked against the rows.
+//! `@<key>.<block>.<user's key>`. Order and distance of words are not in it: what it names is checked against the rows. But
+//! where a script has no blanks, and the characters of a phrase are in every other message, each pair is a term, too.
 //! Each function asks the server once, however many ranges and messages it is given.
 
 use diesel::{
@@ -70,9 +71,18 @@ impl WordIndex for PgDb {
 fn terms(entry: &Entry) -> String {
     let place = format!("{:x}.{:x}", entry.position >> 32, index::block(entry.position));
     let mut terms = wrote(&place, entry.sender);
-    for text in &entry.words {
+    for word in &entry.words {
         terms.push(' ');
-        terms.push_str(&word(&place, text));
+        terms.push_str(&term(&place, &word.folded));
+    }
+    for pair in entry.words.windows(2) {
+        // All that may be asked for: see `Word::alone`.
+        if let [first, second] = pair
+            && (first.alone || second.alone)
+        {
+            terms.push(' ');
+            terms.push_str(&term(&place, &(first.folded.clone() + &second.folded)));
+        }
     }
     terms
 }
@@ -87,12 +97,16 @@ const _: () = assert!(index::BLOCK_BITS == 12);
 fn question(sought: &Sought, from: Option<UserKey>, open: bool) -> String {
     let mut parts: Vec<String> = Vec::new();
     for phrase in sought.phrases() {
-        for (place, text) in phrase.words.iter().enumerate() {
+        let texts: Vec<String> = match phrase.words.as_slice() {
+            [word] => vec![word.clone()],
+            words => words.windows(2).map(|pair| pair.concat()).collect(),
+        };
+        for (at, text) in texts.iter().enumerate() {
             // The last word may be the beginning of one.
-            match phrase.open && place + 1 == phrase.words.len() {
-                true if open => parts.push(quoted(&word(PLACE, text), ":*")),
+            match phrase.open && at + 1 == texts.len() {
+                true if open => parts.push(quoted(&term(PLACE, text), ":*")),
                 true => {}
-                false => parts.push(quoted(&word(PLACE, text), "")),
+                false => parts.push(quoted(&term(PLACE, text), "")),
             }
         }
     }
@@ -102,8 +116,9 @@ fn question(sought: &Sought, from: Option<UserKey>, open: bool) -> String {
     parts.join(" & ")
 }
 
-fn word(place: &str, text: &str) -> String {
-    // A term has at most 2,046 bytes; a longer word is found by its beginning, and checked against the row.
+fn term(place: &str, text: &str) -> String {
+    // A term has at most 2,046 bytes; a longer word is found by its beginning, and checked against the row. The beginning of a
+    // pair is that of the first word, so that this holds for pairs as well.
     let end = (0..=text.len().min(1000)).rev().find(|end| text.is_char_boundary(*end));
     format!("{place}.{}", &text[..end.unwrap_or(0)])
 }

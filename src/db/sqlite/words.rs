@@ -21,7 +21,7 @@ impl WordIndex for SqliteConnection {
     fn put_words(&mut self, entries: Vec<Entry>) -> QueryResult<()> {
         for entry in entries {
             let terms = Terms::at(entry.position);
-            let content = terms.of(entry.words.iter());
+            let content = terms.of(entry.words.iter().map(|word| &word.folded));
             let sender = terms.one(entry.sender.0);
             Insert {
                 position: entry.position,

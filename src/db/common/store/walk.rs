@@ -24,7 +24,7 @@ use crate::{
 type Result<T> = std::result::Result<T, StoreError>;
 
 /// Blocks that one question goes through at the most.
-const BLOCKS: u32 = 256;
+const BLOCKS: u32 = 128;
 
 /// Messages that one question may name.
 const NAMED: usize = 4000;
@@ -158,7 +158,7 @@ fn ask(
     let mut blocks = 0;
     for walk in group.iter_mut() {
         let Some(rest) = walk.rest else { continue };
-        let full = blocks >= BLOCKS || asked.len() * limit >= NAMED;
+        let full = blocks >= BLOCKS || (asked.len() + 1) * limit > NAMED;
         if full && !asked.is_empty() {
             break;
         }
