@@ -143,6 +143,7 @@ fn no_hot_query_reads_a_whole_table() {
         plan(c, &TimeFrom { from: 1, below: 2 }),
         plan(c, &Lagging { after: 1, last: 2 }),
         plan(c, &Indexed { low: 1, high: 2 }),
+        plan(c, &query::conversations::by_keys(vec![1, 2])),
         plan(
             c,
             &Oldest {
