@@ -285,31 +285,46 @@ async fn every_hit_is_found_once_and_in_order_across_blocks() {
     talk.world.is_sound();
 }
 
-/// What is in the index is made by hand: a conversation of a hundred million seqs, nearly all of them without a message.
+/// The conversation has so many seqs, in its head and in the index, without a message more.
+async fn grown(world: World, room: &Conversation, seq: u32) -> World {
+    world.is_indexed().await;
+    world.sql(&format!(
+        "UPDATE heads SET seq = {seq} WHERE conversation_key = {0};
+         UPDATE search_progress SET seq = {seq} WHERE conversation_key = {0}",
+        room.key.0
+    ));
+    world.reopened()
+}
+
+/// How long it is is made by hand: a conversation of a hundred million seqs, nearly all of them without a message.
 #[tokio::test]
 async fn a_search_in_a_huge_conversation_finds_all_and_stops_early_only_with_something_to_show() {
     let world = World::fresh().await;
     let ann = world.user("ann").await;
     let room = world.group(&ann, &[]).await;
     let (first, _) = world.says(&room, &ann, "needle").await;
-    world.is_indexed().await;
-    world.sql(&format!(
-        "UPDATE heads SET seq = 100000000 WHERE conversation_key = {0};
-         UPDATE search_progress SET seq = 100000000 WHERE conversation_key = {0}",
-        room.key.0
-    ));
-    let world = world.reopened();
-    let (last, seq) = world.says(&room, &ann, "needle").await;
-    assert_eq!(seq, Seq(100_000_001));
+    // 128 blocks are looked at in one question: these stand on both sides of where the first one ends.
+    let edge = (100_000_000 / 4096 - 127) * 4096;
+    let world = grown(world, &room, edge - 2).await;
+    let (below, seq) = world.says(&room, &ann, "needle").await;
+    assert_eq!(seq, Seq(edge - 1));
+    let (above, _) = world.says(&room, &ann, "needle").await;
+    let world = grown(world, &room, 100_000_000).await;
+    let (last, _) = world.says(&room, &ann, "needle").await;
     let there = Search {
         conversation: Some(room.key),
         ..search("needle")
     };
     let page = world.finds(&ann, there.clone()).await;
     let ids: Vec<MessageId> = page.hits.iter().map(|hit| hit.message.id).collect();
-    assert_eq!((ids, page.has_more), (vec![last], true), "there may be more");
-    assert_eq!(world.pages(&ann, there).await, [last, first]);
-    assert_eq!(world.pages(&ann, search("needle")).await, [last, first], "everywhere");
+    assert_eq!(
+        (ids, page.has_more),
+        (vec![last, above, below], true),
+        "there may be more"
+    );
+    let all = [last, above, below, first];
+    assert_eq!(world.pages(&ann, there).await, all);
+    assert_eq!(world.pages(&ann, search("needle")).await, all, "everywhere");
     let nothing = world.finds(&ann, search("hay")).await;
     assert!(nothing.hits.is_empty() && !nothing.has_more);
 }
