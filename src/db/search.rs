@@ -12,6 +12,7 @@ use crate::domain::{
 ///
 /// Promises: what was acknowledged before the call is found, in its latest form only, unless more than 20,000 changes of the
 /// conversations looked through were not in the index yet: then what is in it is found, and the next call goes on from there.
+/// In one conversation, a page may end early and yet have more; never without a message on it.
 /// Nothing is found that is deleted, gone, or in a conversation that the user is no member of. Looks through the 1000 of the
 /// user's conversations with the newest messages.
 #[async_trait]

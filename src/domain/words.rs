@@ -19,6 +19,8 @@ pub struct Word {
     end: usize,
     /// Whether it follows the word before with nothing in between.
     joined: bool,
+    /// Whether it is a character of a script without blanks. Of two words in a [`Phrase`] that follow each other, one is.
+    pub alone: bool,
 }
 
 /// The words of a text, in order.
@@ -66,6 +68,7 @@ impl Cut {
                     start: at,
                     end,
                     joined,
+                    alone,
                 });
                 fold(c, &mut open.folded);
                 open.end = end;

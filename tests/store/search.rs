@@ -10,7 +10,8 @@ use proptest::{collection::vec, prelude::*};
 
 use crate::world::{World, words};
 
-fn search(q: &str) -> Search {
+/// Everywhere, a page of 20.
+pub fn search(q: &str) -> Search {
     Search {
         sought: Sought::parse(q).unwrap(),
         conversation: None,
@@ -21,7 +22,7 @@ fn search(q: &str) -> Search {
 }
 
 impl World {
-    async fn finds(&self, user: &User, search: Search) -> Found {
+    pub async fn finds(&self, user: &User, search: Search) -> Found {
         self.store.search(user.key, search).await.unwrap()
     }
 
@@ -31,7 +32,7 @@ impl World {
     }
 
     /// All pages of a search.
-    async fn pages(&self, user: &User, mut search: Search) -> Vec<MessageId> {
+    pub async fn pages(&self, user: &User, mut search: Search) -> Vec<MessageId> {
         let mut all = Vec::new();
         loop {
             let page = self.finds(user, search.clone()).await;
@@ -237,7 +238,7 @@ async fn what_is_gone_is_not_found_and_leaves_the_index() {
 
 impl World {
     /// How many messages the index has.
-    fn indexed(&self) -> i64 {
+    pub fn indexed(&self) -> i64 {
         match self.database {
             Some(_) => self.count("message_index"),
             None => self.count("message_index_docsize"),
@@ -253,7 +254,7 @@ impl World {
     }
 
     /// Waits until the index has everything, without a search.
-    async fn is_indexed(&self) {
+    pub async fn is_indexed(&self) {
         let lag = "heads h LEFT JOIN search_progress p USING (conversation_key)
                    WHERE h.seq > coalesce(p.seq, 0) OR h.expired_seq > coalesce(p.expired_seq, 0)";
         while self.count(lag) > 0 || self.store.search_backlog() > 0 {

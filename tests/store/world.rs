@@ -93,7 +93,7 @@ impl World {
     }
 
     /// The database that `PARLOR_TEST_DATABASE` asks for, opened again.
-    fn opened(dir: Arc<TempDir>, database: Option<Arc<Database<'static>>>) -> Self {
+    pub fn opened(dir: Arc<TempDir>, database: Option<Arc<Database<'static>>>) -> Self {
         let Some(postgres) = &database else {
             return Self::at(dir, |_| {}).unwrap();
         };

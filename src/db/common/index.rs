@@ -7,7 +7,7 @@ use diesel::{QueryResult, sql_types::BigInt};
 use crate::{
     db::{
         StoreError,
-        position::pack,
+        position::{pack, unpack},
         query,
         rows::{self, MessageRow},
         run::*,
@@ -15,7 +15,7 @@ use crate::{
     },
     domain::{
         ConversationKey, MessageType, Seq, UserKey,
-        words::{Sought, words},
+        words::{Sought, Word, words},
     },
 };
 
@@ -119,9 +119,7 @@ impl Standing {
 
     fn take_out(&self, connection: &mut impl WordIndex, upto: Seq) -> Result<(), StoreError> {
         let gone = connection.words_of(pack(self.key, self.cleared), pack(self.key, upto))?;
-        for position in gone {
-            connection.remove_words(position)?;
-        }
+        connection.remove_words(gone)?;
         Ok(())
     }
 
@@ -129,57 +127,103 @@ impl Standing {
     fn take_in(&self, connection: &mut impl WordIndex, upto: Seq) -> Result<(), StoreError> {
         let (low, high) = (pack(self.key, self.seq), pack(self.key, upto));
         let sent: Vec<MessageRow> = query::messages::unchanged_after(low, high, i64::from(STEP)).load(connection)?;
-        for row in &sent {
-            self.put(connection, row)?;
-        }
         let changed: Vec<MessageRow> = query::messages::changed_after(low, high, i64::from(STEP)).load(connection)?;
-        for row in &changed {
-            connection.remove_words(row.position)?;
-            self.put(connection, row)?;
-        }
-        Ok(())
-    }
-
-    fn put(&self, connection: &mut impl WordIndex, row: &MessageRow) -> Result<(), StoreError> {
-        if row.kind == MessageType::Text.code() && row.deleted_at.is_none() {
-            let words = words(&row.content);
-            let words: Vec<&str> = words.iter().map(|word| word.folded.as_str()).collect();
-            connection.put_words(self.key, row.position, &words, UserKey(row.sender_key))?;
-        }
+        connection.remove_words(changed.iter().map(|row| row.position).collect())?;
+        connection.put_words(sent.iter().chain(&changed).filter_map(Entry::of).collect())?;
         Ok(())
     }
 }
 
-/// Where in the index to look, and for how many.
-#[derive(Debug, Clone, Copy)]
+/// What the index has of a message.
+#[derive(Debug)]
+pub struct Entry {
+    /// Where the message is.
+    pub position: i64,
+    /// Who wrote it.
+    pub sender: UserKey,
+    /// Its words, in order.
+    pub words: Vec<Word>,
+}
+
+impl Entry {
+    /// `None` for what is not to be found.
+    fn of(row: &MessageRow) -> Option<Self> {
+        let found = row.kind == MessageType::Text.code() && row.deleted_at.is_none();
+        found.then(|| Self {
+            position: row.position,
+            sender: UserKey(row.sender_key),
+            words: words(&row.content),
+        })
+    }
+}
+
+/// Seqs of one conversation whose words stand together in the index, as a power of two: the common words of so many messages
+/// are the most that one question to it reads, and a rare word in a long conversation takes one question for each so many. Kept
+/// in files: another number needs another index.
+pub const BLOCK_BITS: u32 = 12;
+
+/// A piece of one conversation to look through; never empty.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Range {
-    /// Above this position.
+    /// Above this position, which is of the conversation, too.
     pub low: i64,
     /// Below this one.
     pub below: i64,
-    /// At most so many.
-    pub limit: i64,
 }
 
-/// The index itself, which each database has its own way. It names messages that may fit; the rows decide.
-pub trait WordIndex: Db {
-    /// A message has these words (folded), and this sender. It was not in the index.
-    fn put_words(&mut self, key: ConversationKey, position: i64, words: &[&str], sender: UserKey) -> QueryResult<()>;
+impl Range {
+    /// The range between two positions of a conversation; `None`: there is nothing in between.
+    pub fn between(low: i64, below: i64) -> Option<Self> {
+        (low + 1 < below).then_some(Self { low, below })
+    }
 
-    /// Takes a message out, if it is in.
-    fn remove_words(&mut self, position: i64) -> QueryResult<()>;
+    /// The blocks that it has a part of, the first and the last one.
+    pub fn blocks(&self) -> (u32, u32) {
+        (block(self.low + 1), block(self.below - 1))
+    }
+
+    /// Its newest part: so many blocks, or less.
+    pub fn newest(&self, blocks: u32) -> Self {
+        let (first, last) = self.blocks();
+        let low = match last.checked_sub(blocks) {
+            Some(before) if before >= first => ((self.low >> 32) << 32) + ((i64::from(before) + 1) << BLOCK_BITS) - 1,
+            _ => self.low,
+        };
+        Self { low, below: self.below }
+    }
+}
+
+/// The block of a position.
+pub fn block(position: i64) -> u32 {
+    unpack(position).1.0 >> BLOCK_BITS
+}
+
+/// The index itself, which each database has its own way. It names messages that may fit; the rows decide. Its terms are
+/// `<conversation's key in hex>.<block in hex>.<word>`, and the like for the sender.
+pub trait WordIndex: Db {
+    /// These messages are in the index from now on. They were not before.
+    fn put_words(&mut self, entries: Vec<Entry>) -> QueryResult<()>;
+
+    /// Takes messages out, those that are in.
+    fn remove_words(&mut self, positions: Vec<i64>) -> QueryResult<()>;
 
     /// What is in the index above `low`, up to and with `high`.
     fn words_of(&mut self, low: i64, high: i64) -> QueryResult<Vec<i64>>;
 
-    /// The newest messages of a conversation, in a range, that have all that is sought, newest first.
+    /// Of each range its newest messages that have all that is sought, at most `limit`, in any order. Goes through the blocks
+    /// of a range from the newest on, and no further than it has to; and reads all that a beginning of a word stands for only
+    /// in blocks that have the other words.
     fn words_match(
         &mut self,
-        key: ConversationKey,
         sought: &Sought,
         from: Option<UserKey>,
-        range: Range,
+        ranges: &[Range],
+        limit: i64,
     ) -> QueryResult<Vec<i64>>;
+
+    /// Of each range, in their order, where the messages begin that are newer than a moment: found by halves, as messages come
+    /// in the order of their times as far as clocks do.
+    fn newer_than(&mut self, at: i64, ranges: &[Range]) -> QueryResult<Vec<i64>>;
 }
 
 statement! {
@@ -202,4 +246,37 @@ statement! {
     "SELECT h.conversation_key FROM heads h LEFT JOIN search_progress p ON p.conversation_key = h.conversation_key
      WHERE h.conversation_key > " {after} " AND h.conversation_key <= " {last}
     " AND (h.seq > coalesce(p.seq, 0) OR h.expired_seq > coalesce(p.expired_seq, 0))"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_is_gone_through_block_by_block_from_the_newest_on() {
+        let at = |seq| pack(ConversationKey(7), Seq(seq));
+        assert_eq!(Range::between(at(5), at(6)), None);
+        assert_eq!(Range::between(at(5), at(5)), None);
+        let mut rest = Range::between(at(5), at(3 * 4096 + 1));
+        let mut parts = Vec::new();
+        while let Some(range) = rest {
+            let part = range.newest(1);
+            parts.push((part.low - at(0), part.below - at(0), part.blocks()));
+            rest = Range::between(range.low, part.low + 1);
+        }
+        assert_eq!(
+            parts,
+            [
+                (3 * 4096 - 1, 3 * 4096 + 1, (3, 3)),
+                (2 * 4096 - 1, 3 * 4096, (2, 2)),
+                (4096 - 1, 2 * 4096, (1, 1)),
+                (5, 4096, (0, 0)),
+            ]
+        );
+        let all = Range::between(at(5), at(3 * 4096 + 1)).unwrap();
+        assert_eq!((all.newest(4), all.newest(100)), (all, all));
+        assert_eq!(all.newest(3).blocks(), (1, 3));
+        let end = Range::between(at(u32::MAX - 1), at(u32::MAX) + 1).unwrap();
+        assert_eq!((end.blocks(), end.newest(1)), (((1 << 20) - 1, (1 << 20) - 1), end));
+    }
 }

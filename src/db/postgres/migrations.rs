@@ -32,7 +32,8 @@ pub const VERSIONS: &[Version] = versions![
     "0002_conversations",
     "0003_uploads",
     "0004_webhooks",
-    "0005_search"
+    "0005_search",
+    "0006_search_blocks"
 ];
 
 impl Version {

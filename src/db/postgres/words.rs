@@ -1,6 +1,8 @@
 //! The search index in PostgreSQL: of each message the set of its terms, in an inverted index. As on SQLite, a term is
-//! `<conversation's key in hex>.<word>`, so that the words of one conversation stand together; its sender is the term
-//! `@<key in hex>.<user's key>`. Order and distance of words are not in it: what it names is checked against the rows.
+//! `<conversation's key in hex>.<block in hex>.<word>`, so that the words of one block stand together; its sender is the term
+//! `@<key>.<block>.<user's key>`. Order and distance of words are not in it: what it names is checked against the rows. But
+//! where a script has no blanks, and the characters of a phrase are in every other message, each pair is a term, too.
+//! Each function asks the server once, however many ranges and messages it is given.
 
 use diesel::{
     result::QueryResult,
@@ -10,23 +12,29 @@ use diesel::{
 use super::connection::PgDb;
 use crate::{
     db::{
-        common::index::{Range, WordIndex},
+        common::index::{self, Entry, Range, WordIndex},
         run::*,
         statement::statement,
     },
-    domain::{ConversationKey, UserKey, words::Sought},
+    domain::{UserKey, words::Sought},
 };
 
 impl WordIndex for PgDb {
-    fn put_words(&mut self, key: ConversationKey, position: i64, words: &[&str], sender: UserKey) -> QueryResult<()> {
-        let mut terms: Vec<String> = words.iter().map(|text| word(key, text)).collect();
-        terms.push(wrote(key, sender));
-        self.run_now(PutWords { position, terms })?;
+    fn put_words(&mut self, entries: Vec<Entry>) -> QueryResult<()> {
+        if entries.is_empty() {
+            return Ok(());
+        }
+        let positions = entries.iter().map(|entry| entry.position).collect();
+        let terms = entries.iter().map(terms).collect();
+        self.run_now(PutWords { positions, terms })?;
         Ok(())
     }
 
-    fn remove_words(&mut self, position: i64) -> QueryResult<()> {
-        RemoveWords { position }.execute(self)?;
+    fn remove_words(&mut self, positions: Vec<i64>) -> QueryResult<()> {
+        if positions.is_empty() {
+            return Ok(());
+        }
+        self.run_now(RemoveWords { positions })?;
         Ok(())
     }
 
@@ -36,40 +44,87 @@ impl WordIndex for PgDb {
 
     fn words_match(
         &mut self,
-        key: ConversationKey,
         sought: &Sought,
         from: Option<UserKey>,
-        range: Range,
+        ranges: &[Range],
+        limit: i64,
     ) -> QueryResult<Vec<i64>> {
-        let mut parts: Vec<String> = Vec::new();
-        for phrase in sought.phrases() {
-            for (place, text) in phrase.words.iter().enumerate() {
-                // The last word may be the beginning of one.
-                let open = phrase.open && place + 1 == phrase.words.len();
-                parts.push(quoted(&word(key, text), if open { ":*" } else { "" }));
-            }
-        }
-        parts.extend(from.map(|user| quoted(&wrote(key, user), "")));
-        parts.sort_unstable();
-        parts.dedup();
-        let Range { low, below, limit } = range;
         self.load_now(Matching {
-            question: parts.join(" & "),
-            low,
-            below,
+            question: question(sought, from, true),
+            whole: question(sought, from, false),
+            lows: ranges.iter().map(|range| range.low).collect(),
+            belows: ranges.iter().map(|range| range.below).collect(),
             limit,
+        })
+    }
+
+    fn newer_than(&mut self, at: i64, ranges: &[Range]) -> QueryResult<Vec<i64>> {
+        self.load_now(NewerThan {
+            at,
+            lows: ranges.iter().map(|range| range.low + 1).collect(),
+            belows: ranges.iter().map(|range| range.below).collect(),
         })
     }
 }
 
-fn word(key: ConversationKey, text: &str) -> String {
-    // A term has at most 2,046 bytes; a longer word is found by its beginning, and checked against the row.
-    let end = (0..=text.len().min(1000)).rev().find(|end| text.is_char_boundary(*end));
-    format!("{:x}.{}", key.0, &text[..end.unwrap_or(0)])
+/// The terms of a message, with blanks between them, which no term has.
+fn terms(entry: &Entry) -> String {
+    let place = format!("{:x}.{:x}", entry.position >> 32, index::block(entry.position));
+    let mut terms = wrote(&place, entry.sender);
+    for word in &entry.words {
+        terms.push(' ');
+        terms.push_str(&term(&place, &word.folded));
+    }
+    for pair in entry.words.windows(2) {
+        // All that may be asked for: see `Word::alone`.
+        if let [first, second] = pair
+            && (first.alone || second.alone)
+        {
+            terms.push(' ');
+            terms.push_str(&term(&place, &(first.folded.clone() + &second.folded)));
+        }
+    }
+    terms
 }
 
-fn wrote(key: ConversationKey, user: UserKey) -> String {
-    format!("@{:x}.{}", key.0, user.0)
+/// In a question, for the conversation and the block, which differ for each time that it is asked. No term has it.
+const PLACE: &str = "%";
+
+/// The statement below says it as a number.
+const _: () = assert!(index::BLOCK_BITS == 12);
+
+/// What is sought of a block, with or without the words that may go on; empty: nothing.
+fn question(sought: &Sought, from: Option<UserKey>, open: bool) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    for phrase in sought.phrases() {
+        let texts: Vec<String> = match phrase.words.as_slice() {
+            [word] => vec![word.clone()],
+            words => words.windows(2).map(|pair| pair.concat()).collect(),
+        };
+        for (at, text) in texts.iter().enumerate() {
+            // The last word may be the beginning of one.
+            match phrase.open && at + 1 == texts.len() {
+                true if open => parts.push(quoted(&term(PLACE, text), ":*")),
+                true => {}
+                false => parts.push(quoted(&term(PLACE, text), "")),
+            }
+        }
+    }
+    parts.extend(from.map(|user| quoted(&wrote(PLACE, user), "")));
+    parts.sort_unstable();
+    parts.dedup();
+    parts.join(" & ")
+}
+
+fn term(place: &str, text: &str) -> String {
+    // A term has at most 2,046 bytes; a longer word is found by its beginning, and checked against the row. The beginning of a
+    // pair is that of the first word, so that this holds for pairs as well.
+    let end = (0..=text.len().min(1000)).rev().find(|end| text.is_char_boundary(*end));
+    format!("{place}.{}", &text[..end.unwrap_or(0)])
+}
+
+fn wrote(place: &str, user: UserKey) -> String {
+    format!("@{place}.{}", user.0)
 }
 
 /// A term of a question. Words hold nothing but letters, digits and marks (`domain::words`); quoted all the same.
@@ -78,16 +133,17 @@ fn quoted(term: &str, how: &str) -> String {
 }
 
 statement! {
-    /// A message has these terms.
-    PutWords { position: i64 as BigInt, terms: Vec<String> as Array<Text> },
-    "INSERT INTO message_index (position, terms) VALUES (" {position} ", array_to_tsvector(" {terms}
-    ")) ON CONFLICT (position) DO UPDATE SET terms = excluded.terms"
+    /// Messages have these terms.
+    PutWords { positions: Vec<i64> as Array<BigInt>, terms: Vec<String> as Array<Text> },
+    "INSERT INTO message_index (position, block_terms) SELECT position, array_to_tsvector(string_to_array(terms, ' ')) \
+     FROM unnest(" {positions} ", " {terms} ") AS entry (position, terms) \
+     ON CONFLICT (position) DO UPDATE SET block_terms = excluded.block_terms"
 }
 
 statement! {
-    /// It has none any more.
-    RemoveWords { position: i64 as BigInt },
-    "DELETE FROM message_index WHERE position = " {position}
+    /// They have none any more.
+    RemoveWords { positions: Vec<i64> as Array<BigInt> },
+    "DELETE FROM message_index WHERE position = ANY(" {positions} ")"
 }
 
 statement! {
@@ -97,10 +153,32 @@ statement! {
 }
 
 statement! {
-    /// The newest messages in a range that have what is asked for. First all that have it, which the inverted index knows;
-    /// walking through the range instead would read a whole conversation for a rare word.
-    Matching { question: String as Text, low: i64 as BigInt, below: i64 as BigInt, limit: i64 as BigInt } -> BigInt,
-    "WITH named AS MATERIALIZED (SELECT position FROM message_index WHERE terms @@ CAST(" {question} " AS tsquery)) \
-     SELECT position FROM named WHERE position > " {low} " AND position < " {below}
-    " ORDER BY position DESC LIMIT " {limit}
+    /// The newest messages in each range that have what is asked for. Nothing but nested loops can run this, and they go
+    /// through the blocks in the order in which they are made and stop at the limit. In a block, first whether the whole words
+    /// are there; then all that has what is asked for, which the inverted index knows: MATERIALIZED, or the server might walk
+    /// through the range instead, which reads a whole conversation for a rare word.
+    Matching {
+        question: String as Text, whole: String as Text, lows: Vec<i64> as Array<BigInt>, belows: Vec<i64> as Array<BigInt>,
+        limit: i64 as BigInt
+    } -> BigInt,
+    "SELECT found.position FROM unnest(" {lows} ", " {belows} ") AS r (low, below) CROSS JOIN LATERAL \
+     (SELECT hit.position FROM generate_series(((r.below - 1) & 4294967295) >> 12, ((r.low + 1) & 4294967295) >> 12, \
+     CAST(-1 AS BIGINT)) AS s (block) CROSS JOIN LATERAL (WITH named AS MATERIALIZED (SELECT position FROM message_index \
+     WHERE block_terms @@ CAST(replace(" {question} ", '%', to_hex(r.low >> 32) || '.' || to_hex(s.block)) AS tsquery)) \
+     SELECT position FROM named WHERE position > r.low AND position < r.below AND (" {whole} " = '' OR EXISTS \
+     (SELECT 1 FROM message_index WHERE block_terms @@ \
+     CAST(replace(" {whole} ", '%', to_hex(r.low >> 32) || '.' || to_hex(s.block)) AS tsquery))) \
+     ORDER BY position DESC LIMIT " {limit} ") AS hit LIMIT " {limit} ") AS found"
+}
+
+statement! {
+    /// Where in each range the messages begin that are newer; by halves.
+    NewerThan { at: i64 as BigInt, lows: Vec<i64> as Array<BigInt>, belows: Vec<i64> as Array<BigInt> } -> BigInt,
+    "SELECT (WITH RECURSIVE half (low, high) AS (SELECT r.low, r.below UNION ALL SELECT \
+     CASE WHEN m.created_at <= " {at} " THEN m.position + 1 ELSE half.low END, \
+     CASE WHEN m.created_at <= " {at} " THEN half.high ELSE half.low + (half.high - half.low) / 2 END \
+     FROM half LEFT JOIN LATERAL (SELECT position, created_at FROM messages WHERE position >= \
+     half.low + (half.high - half.low) / 2 AND position < half.high ORDER BY position LIMIT 1) AS m ON true \
+     WHERE half.low < half.high) SELECT max(low) FROM half) \
+     FROM unnest(" {lows} ", " {belows} ") WITH ORDINALITY AS r (low, below, n) ORDER BY n"
 }

@@ -109,6 +109,15 @@ pub fn by_key(key: i64) -> _ {
     conversations::table.filter(conversations::key.eq(key)).select(columns)
 }
 
+/// Those of these keys.
+#[auto_type]
+pub fn by_keys(keys: Vec<i64>) -> _ {
+    let columns: ConversationColumns = CONVERSATION;
+    conversations::table
+        .filter(conversations::key.eq_any(keys))
+        .select(columns)
+}
+
 /// The direct one of these two.
 #[auto_type]
 pub fn direct(low: i64, high: i64) -> _ {

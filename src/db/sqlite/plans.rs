@@ -8,7 +8,10 @@ use diesel::{
     sqlite::Sqlite,
 };
 
-use super::{connection, migrations, words::Indexed};
+use super::{
+    connection, migrations,
+    words::{Indexed, TimeFrom},
+};
 use crate::{
     db::{
         common::{
@@ -137,9 +140,10 @@ fn no_hot_query_reads_a_whole_table() {
         plan(c, &store::Retained { after: 1, limit: 2 }),
         plan(c, &store::AllPlaces { user: 1, most: 2 }),
         plan(c, &store::OnePlace { user: 1, key: 2 }),
-        plan(c, &store::TimeFrom { from: 1, below: 2 }),
+        plan(c, &TimeFrom { from: 1, below: 2 }),
         plan(c, &Lagging { after: 1, last: 2 }),
         plan(c, &Indexed { low: 1, high: 2 }),
+        plan(c, &query::conversations::by_keys(vec![1, 2])),
         plan(
             c,
             &Oldest {

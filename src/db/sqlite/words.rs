@@ -1,7 +1,9 @@
 //! The search index in SQLite: one FTS5 table without content; see its migration. Asked by `common::index` and by searches.
 
+use std::fmt::Write;
+
 use diesel::{
-    QueryResult, RunQueryDsl, SqliteConnection,
+    OptionalExtension, QueryResult, RunQueryDsl, SqliteConnection,
     query_builder::{AstPass, Query, QueryFragment, QueryId},
     sql_types::{BigInt, Text},
     sqlite::Sqlite,
@@ -9,27 +11,32 @@ use diesel::{
 
 use crate::{
     db::{
-        common::index::{Range, WordIndex},
+        common::index::{self, Entry, Range, WordIndex},
         statement::statement,
     },
-    domain::{ConversationKey, UserKey, words::Sought},
+    domain::{UserKey, words::Sought},
 };
 
 impl WordIndex for SqliteConnection {
-    fn put_words(&mut self, key: ConversationKey, position: i64, words: &[&str], sender: UserKey) -> QueryResult<()> {
-        let content = Terms(key).of(words.iter().copied());
-        let sender = Terms(key).one(sender.0);
-        Insert {
-            position,
-            content: &content,
-            sender: &sender,
+    fn put_words(&mut self, entries: Vec<Entry>) -> QueryResult<()> {
+        for entry in entries {
+            let terms = Terms::at(entry.position);
+            let content = terms.of(entry.words.iter().map(|word| &word.folded));
+            let sender = terms.one(entry.sender.0);
+            Insert {
+                position: entry.position,
+                content: &content,
+                sender: &sender,
+            }
+            .execute(self)?;
         }
-        .execute(self)?;
         Ok(())
     }
 
-    fn remove_words(&mut self, position: i64) -> QueryResult<()> {
-        Remove { position }.execute(self)?;
+    fn remove_words(&mut self, positions: Vec<i64>) -> QueryResult<()> {
+        for position in positions {
+            Remove { position }.execute(self)?;
+        }
         Ok(())
     }
 
@@ -39,43 +46,135 @@ impl WordIndex for SqliteConnection {
 
     fn words_match(
         &mut self,
-        key: ConversationKey,
         sought: &Sought,
         from: Option<UserKey>,
-        range: Range,
+        ranges: &[Range],
+        limit: i64,
     ) -> QueryResult<Vec<i64>> {
-        let Range { low, below, limit } = range;
-        Matching {
-            expression: &expression(key, sought, from),
-            low,
-            below,
-            limit,
+        let mut named = Vec::new();
+        for range in ranges {
+            let mut left = limit;
+            let (first, last) = range.blocks();
+            for block in (first..=last).rev() {
+                let terms = Terms {
+                    key: range.low >> 32,
+                    block,
+                };
+                let found = self.in_block(terms, sought, from, *range, left)?;
+                left -= found.len() as i64;
+                named.extend(found);
+                if left <= 0 {
+                    break;
+                }
+            }
         }
-        .load(self)
+        Ok(named)
+    }
+
+    fn newer_than(&mut self, at: i64, ranges: &[Range]) -> QueryResult<Vec<i64>> {
+        let mut starts = Vec::new();
+        for range in ranges {
+            let (mut low, mut high) = (range.low + 1, range.below);
+            while low < high {
+                let from = low + (high - low) / 2;
+                let next: Option<(i64, i64)> = TimeFrom { from, below: high }.get_result(self).optional()?;
+                match next {
+                    Some((position, then)) if then <= at => low = position + 1,
+                    _ => high = from,
+                }
+            }
+            starts.push(low);
+        }
+        Ok(starts)
     }
 }
 
-/// How words of a conversation are written in the index; see its migration.
+/// The question to one block.
+trait InBlock {
+    fn in_block(
+        &mut self,
+        terms: Terms,
+        sought: &Sought,
+        from: Option<UserKey>,
+        range: Range,
+        limit: i64,
+    ) -> QueryResult<Vec<i64>>;
+}
+
+impl InBlock for SqliteConnection {
+    fn in_block(
+        &mut self,
+        terms: Terms,
+        sought: &Sought,
+        from: Option<UserKey>,
+        range: Range,
+        limit: i64,
+    ) -> QueryResult<Vec<i64>> {
+        let Range { low, below } = range;
+        let mut ask = |expression: &str, limit| -> QueryResult<Vec<i64>> {
+            Matching {
+                expression,
+                low,
+                below,
+                limit,
+            }
+            .load(self)
+        };
+        // Collecting what a beginning stands for takes longest, and FTS5 does it before it looks at the other words.
+        let whole = terms.expression(sought, from, false);
+        if !whole.is_empty() && ask(&whole, 1)?.is_empty() {
+            return Ok(Vec::new());
+        }
+        ask(&terms.expression(sought, from, true), limit)
+    }
+}
+
+/// How words of a block are written in the index; see `WordIndex`.
 #[derive(Debug, Clone, Copy)]
-struct Terms(ConversationKey);
+struct Terms {
+    key: i64,
+    block: u32,
+}
 
 impl Terms {
+    fn at(position: i64) -> Self {
+        Self {
+            key: position >> 32,
+            block: index::block(position),
+        }
+    }
+
     /// Words, one behind the other.
-    fn of<'a>(self, words: impl Iterator<Item = &'a str>) -> String {
+    fn of<'a>(self, words: impl Iterator<Item = &'a String>) -> String {
         let mut terms = String::new();
         for word in words {
             if !terms.is_empty() {
                 terms.push(' ');
             }
-            terms.push_str(&format!("{:x}.", self.0.0));
-            terms.push_str(word);
+            // Writing to a string does not fail.
+            let _ = write!(terms, "{:x}.{:x}.{word}", self.key, self.block);
         }
         terms
     }
 
     /// A user.
     fn one(self, user: i64) -> String {
-        format!("{:x}.{user}", self.0.0)
+        format!("{:x}.{:x}.{user}", self.key, self.block)
+    }
+
+    /// The question to the index, with or without the word that may go on. Each word is quoted, and holds nothing but
+    /// letters, digits and marks (`domain::words`).
+    fn expression(self, sought: &Sought, from: Option<UserKey>, open: bool) -> String {
+        let mut parts: Vec<String> = Vec::new();
+        for phrase in sought.phrases().iter().filter(|phrase| open || !phrase.open) {
+            let star = if phrase.open { " *" } else { "" };
+            let part = format!("content : \"{}\"{star}", self.of(phrase.words.iter()));
+            if !parts.contains(&part) {
+                parts.push(part);
+            }
+        }
+        parts.extend(from.map(|user| format!("sender : \"{}\"", self.one(user.0))));
+        parts.join(" AND ")
     }
 }
 
@@ -104,22 +203,6 @@ impl QueryFragment<Sqlite> for Insert<'_> {
 }
 
 impl<C> RunQueryDsl<C> for Insert<'_> {}
-
-/// The question to the index. Each word is quoted, and holds nothing but letters, digits and marks (`domain::words`).
-fn expression(key: ConversationKey, sought: &Sought, from: Option<UserKey>) -> String {
-    let terms = Terms(key);
-    let mut parts: Vec<String> = Vec::new();
-    for phrase in sought.phrases() {
-        let words = terms.of(phrase.words.iter().map(String::as_str));
-        let open = if phrase.open { " *" } else { "" };
-        let part = format!("content : \"{words}\"{open}");
-        if !parts.contains(&part) {
-            parts.push(part);
-        }
-    }
-    parts.extend(from.map(|user| format!("sender : \"{}\"", terms.one(user.0))));
-    parts.join(" AND ")
-}
 
 /// The newest messages below a position that the index names.
 struct Matching<'b> {
@@ -164,4 +247,11 @@ statement! {
     /// Takes a message out, if it is in.
     Remove { position: i64 as BigInt },
     "DELETE FROM message_index WHERE rowid = " {position}
+}
+
+statement! {
+    /// The first message from a position on: where it stands, when it was sent.
+    TimeFrom { from: i64 as BigInt, below: i64 as BigInt } -> (BigInt, BigInt),
+    "SELECT position, created_at FROM messages WHERE position >= " {from} " AND position < " {below}
+    " ORDER BY position LIMIT 1"
 }

@@ -12,6 +12,7 @@ mod search;
 pub mod unread;
 mod uploads;
 mod users;
+mod walk;
 mod webhooks;
 
 use crate::db::run::*;
@@ -44,7 +45,7 @@ pub use self::{
     list::Views,
     messages::Readers as MessageReaders,
     retention::Retained,
-    search::{AllPlaces, OnePlace, TimeFrom},
+    search::{AllPlaces, OnePlace},
     unread::{Count, CountMentions},
 };
 

@@ -1,30 +1,33 @@
-//! Search: the index says which messages may fit, the rows decide. Conversation by conversation, those with the newest
-//! messages first, until what is left can hold nothing newer than what was found. Called by the store's methods.
+//! Search: the index says which messages may fit, the rows decide. Brings the index up to date first, finds where to look and
+//! where a page begins, and loads what `walk` found. Called by the store's methods.
 
 use crate::db::run::*;
+use std::collections::HashMap;
+
 use async_trait::async_trait;
 use diesel::sql_types::BigInt;
 
-use super::{Engine, Storage, messages::messages};
+use super::{
+    Engine, Storage,
+    assemble::Assembly,
+    walk::{self, Candidate},
+};
 use crate::{
     db::{
         Before, Found, Hit, Search, SearchStore, StoreError,
-        common::index::{self, Range, STEP, Stepped, WordIndex},
+        common::index::{self, STEP, Stepped, WordIndex},
         position::{pack, unpack},
         query,
         rows::{self, ConversationRow, MessageRow},
         statement::statement,
     },
-    domain::{Conversation, ConversationKey, MessageId, MessageType, Seq, Timestamp, UserKey, limits, words::Segment},
+    domain::{Conversation, ConversationKey, MessageId, Seq, Timestamp, UserKey, limits},
 };
 
 type Result<T> = std::result::Result<T, StoreError>;
 
 /// Changes that one search brings into the index at the most, before it answers with what is there.
 const CATCH_UP: u32 = 20_000;
-
-/// Questions to the index about one conversation: more than one only when the index names messages that do not fit any more.
-const ROUNDS: usize = 100;
 
 #[async_trait]
 impl<E: Engine> SearchStore for Storage<E> {
@@ -66,12 +69,12 @@ async fn catch_up(engine: &impl Engine, mut behind: Vec<i64>) -> Result<()> {
 }
 
 /// A conversation to look through.
-struct Place {
-    key: ConversationKey,
-    head: Seq,
+pub(super) struct Place {
+    pub key: ConversationKey,
+    pub head: Seq,
     /// Nothing in it is newer.
-    active_at: Timestamp,
-    expired: Seq,
+    pub active_at: Timestamp,
+    pub expired: Seq,
     /// Whether the index lacks something of it.
     behind: bool,
 }
@@ -106,23 +109,10 @@ fn places(connection: &mut impl Db, user: UserKey, only: Option<ConversationKey>
 
 /// Where a page begins: what is older than this.
 #[derive(Clone, Copy)]
-struct Anchor {
-    at: i64,
+pub(super) struct Anchor {
+    pub at: i64,
     /// Of equal times, what stands below this is older.
-    position: i64,
-}
-
-/// A message that fits.
-struct Candidate {
-    row: MessageRow,
-    highlights: Vec<Segment>,
-}
-
-impl Candidate {
-    /// Where it stands among the results.
-    fn rank(&self) -> (i64, i64) {
-        (self.row.created_at, self.row.position)
-    }
+    pub position: i64,
 }
 
 fn find(connection: &mut impl WordIndex, user: UserKey, search: &Search) -> Result<Found> {
@@ -131,43 +121,39 @@ fn find(connection: &mut impl WordIndex, user: UserKey, search: &Search) -> Resu
         None => None,
         Some(before) => Some(anchor(connection, &places, before)?),
     };
-    let wanted = search.limit + 1;
-    let mut best: Vec<Candidate> = Vec::new();
-    for place in &places {
-        let settled = best
-            .get(search.limit)
-            .is_some_and(|last| place.active_at.millis() < last.row.created_at);
-        if settled {
-            break;
-        }
-        best.extend(in_place(connection, place, search, anchor, wanted)?);
-        // Within one conversation its own order counts, whatever its clocks said.
-        if places.len() > 1 {
-            best.sort_by_key(|candidate| std::cmp::Reverse(candidate.rank()));
-        }
-        best.truncate(wanted);
-    }
-    let has_more = best.len() == wanted;
-    best.truncate(search.limit);
-    let hits = best.into_iter().map(|candidate| load(connection, candidate));
-    Ok(Found {
-        hits: hits.collect::<Result<_>>()?,
-        has_more,
-    })
+    let (rows, has_more) = walk::walk(connection, &places, search, anchor)?;
+    let hits = load(connection, rows)?;
+    Ok(Found { hits, has_more })
 }
 
-/// The message as history shows it.
-fn load(connection: &mut impl Db, candidate: Candidate) -> Result<Hit> {
-    let Candidate { row, highlights } = candidate;
-    let (key, _) = unpack(row.position);
-    let position = row.position;
-    let conversation: ConversationRow = query::conversations::by_key(key.0).get_result(connection)?;
-    let conversation = Conversation::try_from(conversation)?;
-    let message = messages(connection, &conversation, vec![row])?.pop();
-    Ok(Hit {
-        message: message.ok_or_else(|| rows::broken("a message that was just read", position))?,
-        highlights,
-    })
+/// The messages as history shows them.
+fn load(connection: &mut impl Db, candidates: Vec<Candidate>) -> Result<Vec<Hit>> {
+    if candidates.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (rows, highlights): (Vec<MessageRow>, Vec<_>) = candidates
+        .into_iter()
+        .map(|candidate| (candidate.row, candidate.highlights))
+        .unzip();
+    let mut keys: Vec<i64> = rows.iter().map(|row| unpack(row.position).0.0).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    let conversations: Vec<ConversationRow> = query::conversations::by_keys(keys).load(connection)?;
+    let mut ids = HashMap::new();
+    for row in conversations {
+        let conversation = Conversation::try_from(row)?;
+        ids.insert(conversation.key, conversation.id);
+    }
+    let mut assembly = Assembly::of(connection, &rows, Vec::new())?;
+    let hits = rows.into_iter().zip(highlights).map(|(row, highlights)| {
+        let id = ids.get(&unpack(row.position).0);
+        let id = *id.ok_or_else(|| rows::broken("the conversation of a message", row.position))?;
+        Ok(Hit {
+            message: assembly.message(row, id)?,
+            highlights,
+        })
+    });
+    hits.collect()
 }
 
 fn anchor(connection: &mut impl Db, places: &[Place], before: Before) -> Result<Anchor> {
@@ -198,78 +184,6 @@ fn claimed_at(id: MessageId) -> i64 {
     id.claimed_at().map_or(i64::MAX, Timestamp::millis)
 }
 
-/// What fits in one conversation, newest first, at most `wanted`.
-fn in_place(
-    connection: &mut impl WordIndex,
-    place: &Place,
-    search: &Search,
-    anchor: Option<Anchor>,
-    wanted: usize,
-) -> Result<Vec<Candidate>> {
-    let mut below = below(connection, place, anchor)?;
-    let mut found = Vec::new();
-    for _ in 0..ROUNDS {
-        let range = Range {
-            low: pack(place.key, place.expired),
-            below,
-            limit: wanted as i64,
-        };
-        let named = connection.words_match(place.key, &search.sought, search.from, range)?;
-        let last = named.last().copied().filter(|_| named.len() == wanted);
-        let mut rows: Vec<MessageRow> = query::messages::at_each(named).load(connection)?;
-        rows.sort_unstable_by_key(|row| std::cmp::Reverse(row.position));
-        found.extend(rows.into_iter().filter_map(|row| fitting(row, search, anchor)));
-        match last {
-            Some(last) if found.len() < wanted => below = last,
-            _ => break,
-        }
-    }
-    found.truncate(wanted);
-    Ok(found)
-}
-
-/// Whether a message that the index names does fit, in its latest form.
-fn fitting(row: MessageRow, search: &Search, anchor: Option<Anchor>) -> Option<Candidate> {
-    let older = |anchor: Anchor| {
-        let same_place = row.position >> 32 == anchor.position >> 32;
-        same_place && row.position < anchor.position
-            || !same_place && (row.created_at, row.position) < (anchor.at, anchor.position)
-    };
-    let fits = row.kind == MessageType::Text.code()
-        && row.deleted_at.is_none()
-        && search.from.is_none_or(|user| user.0 == row.sender_key)
-        && anchor.is_none_or(older);
-    let highlights = search.sought.marks(&row.content).filter(|_| fits)?;
-    Some(Candidate { row, highlights })
-}
-
-/// Below which position a page begins in a conversation.
-fn below(connection: &mut impl Db, place: &Place, anchor: Option<Anchor>) -> Result<i64> {
-    let end = pack(place.key, place.head) + 1;
-    match anchor {
-        Some(anchor) if anchor.position >> 32 == place.key.0 => Ok(anchor.position),
-        Some(anchor) if place.active_at.millis() >= anchor.at => {
-            // The first message that is newer, by halves: messages come in the order of their times, as far as clocks do.
-            let (mut low, mut high) = (pack(place.key, place.expired) + 1, end);
-            while low < high {
-                let middle = low + (high - low) / 2;
-                let next: Option<(i64, i64)> = TimeFrom {
-                    from: middle,
-                    below: high,
-                }
-                .get_result(connection)
-                .optional()?;
-                match next {
-                    Some((position, at)) if at <= anchor.at => low = position + 1,
-                    _ => high = middle,
-                }
-            }
-            Ok(low)
-        }
-        _ => Ok(end),
-    }
-}
-
 statement! {
     /// A user's conversations, newest activity first: key, last seq, activity, up to where it is gone, how far the index is.
     AllPlaces { user: i64 as BigInt, most: i64 as BigInt } -> (BigInt, BigInt, BigInt, BigInt, BigInt),
@@ -288,11 +202,4 @@ statement! {
     " heads h ON h.conversation_key = m.conversation_key
      LEFT JOIN search_progress p ON p.conversation_key = m.conversation_key
      WHERE m.user_key = " {user} " AND m.conversation_key = " {key} " AND NOT h.deleted"
-}
-
-statement! {
-    /// The first message from a position on: where it stands, when it was sent.
-    TimeFrom { from: i64 as BigInt, below: i64 as BigInt } -> (BigInt, BigInt),
-    "SELECT position, created_at FROM messages WHERE position >= " {from} " AND position < " {below}
-    " ORDER BY position LIMIT 1"
 }
