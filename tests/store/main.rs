@@ -3,6 +3,7 @@
 
 mod entry;
 mod failures;
+mod leftovers;
 mod log;
 mod membership;
 mod model;
