@@ -120,6 +120,13 @@ impl World {
         Self::at(Arc::new(tempfile::tempdir().unwrap()), |_| {}).unwrap()
     }
 
+    pub fn location(&self) -> Location {
+        match &self.database {
+            Some(database) => Location::Postgres(database.url()),
+            None => Location::Sqlite(self.path()),
+        }
+    }
+
     pub fn path(&self) -> PathBuf {
         self.dir.path().join("parlor.sqlite3")
     }
@@ -210,10 +217,7 @@ impl World {
 
     /// What `verify` says.
     pub fn report(&self) -> Report {
-        let location = match &self.database {
-            Some(database) => Location::Postgres(database.url()),
-            None => Location::Sqlite(self.path()),
-        };
+        let location = self.location();
         location.verify(&mut |_| {}).unwrap()
     }
 

@@ -52,6 +52,16 @@ pub fn is_served(db: &mut PgDb) -> Result<bool, StoreError> {
     Ok(Others {}.get_result(db)?)
 }
 
+/// Keeps servers and tools away until this connection ends. Refused while one is there; one that was killed may need a
+/// moment to be noticed.
+pub fn alone(db: &mut PgDb) -> Result<(), OpenError> {
+    db.batch("SET lock_timeout = '3s'; SELECT pg_advisory_lock(7310022)")
+        .map_err(|_| {
+            OpenError::Database("a server, or another tool of Parlor, is connected to it: stop it first".to_owned())
+        })?;
+    Ok(db.batch("SET lock_timeout = 0").map_err(StoreError::from)?)
+}
+
 /// The epoch, made if there is none. A database that does not go on from where its epoch was made (restored from a dump or
 /// an archive, or a standby that took over) gets a new one, which voids the cursors of clients.
 pub fn epoch(db: &mut PgDb) -> Result<String, OpenError> {
@@ -108,10 +118,11 @@ statement! {
 }
 
 statement! {
-    /// Whether anybody is here who calls themselves as we do.
+    /// Whether anybody else holds the lock that all our connections hold.
     Others {} -> Bool,
-    "SELECT EXISTS (SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() \
-     AND application_name = current_setting('application_name'))"
+    "SELECT EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND pid <> pg_backend_pid() \
+     AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
+     AND classid = 0 AND objid = 7310022 AND objsubid = 1)"
 }
 
 statement! {

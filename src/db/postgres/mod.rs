@@ -170,6 +170,7 @@ pub fn import(
         health::requirements(&mut db)?;
         migrations::apply(&mut db)?;
         db.patient(PATIENCE)?;
+        health::alone(&mut db)?;
         let carried = db.transact(WRITE_LOCKED, |db| transfer::import(db, input, keep_epoch, progress))?;
         health::epoch(&mut db)?;
         Ok(carried)

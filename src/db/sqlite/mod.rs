@@ -161,7 +161,9 @@ pub fn backup(path: &Path, target: &Path) -> Result<(), OpenError> {
         let path = target.to_owned();
         return Err(OpenError::Io { path, error });
     }
-    migrations::copy(&mut existing(path)?, target)
+    migrations::copy(&mut existing(path)?, target, |copy| {
+        epoch::mark_copy(&mut connection::plain(copy, Duration::from_secs(4))?)
+    })
 }
 
 /// Checks the file at `path`; a server may run beside it. An error means that nothing could be said.
