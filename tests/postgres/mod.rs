@@ -192,6 +192,12 @@ impl Cluster {
         format!("postgres://parlor@{host}/{database}")
     }
 
+    /// The same on its socket, if it is on another address.
+    pub fn on_its_socket(&self, database: &str) -> String {
+        let host = self.dir.to_str().expect("plain text").replace('/', "%2F");
+        format!("postgres://parlor@{host}:{}/{database}", self.port.unwrap_or(5432))
+    }
+
     /// A database with the schema in it.
     pub fn database(&self) -> Database<'_> {
         let mut template = self.template.lock().expect("not poisoned");

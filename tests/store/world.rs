@@ -80,7 +80,7 @@ impl World {
     }
 
     fn on(opened: Opened, dir: Arc<TempDir>, database: Option<Arc<Database<'static>>>) -> Self {
-        let Opened { store, log, closer } = opened;
+        let Opened { store, log, closer, .. } = opened;
         Self {
             store,
             log: Mutex::new(log),

@@ -66,7 +66,7 @@ pub fn alone(db: &mut PgDb) -> Result<(), OpenError> {
 /// an archive, or a standby that took over) gets a new one, which voids the cursors of clients.
 pub fn epoch(db: &mut PgDb) -> Result<String, OpenError> {
     Ok(db.transact(WRITE_LOCKED, |db| -> Result<String, StoreError> {
-        let lineage: String = Lineage {}.get_result(db)?;
+        let lineage = lineage(db)?;
         let known: Option<String> = Meta { name: "epoch" }.get_result(db).optional()?;
         let before: Option<String> = Meta { name: "lineage" }.get_result(db).optional()?;
         let goes_on = before.as_deref().is_none_or(|before| before == lineage);
@@ -91,6 +91,11 @@ pub fn epoch(db: &mut PgDb) -> Result<String, OpenError> {
     })?)
 }
 
+/// Which cluster, which of its timelines, which database.
+pub fn lineage(db: &mut PgDb) -> Result<String, StoreError> {
+    Ok(Lineage {}.get_result(db)?)
+}
+
 fn put(db: &mut PgDb, name: &'static str, value: &str) -> Result<(), StoreError> {
     let value = value.to_owned();
     PutMeta { name, value }.execute(db)?;
@@ -110,10 +115,11 @@ statement! {
 }
 
 statement! {
-    /// Which cluster, which of its timelines, which database: changes whenever history may have been rolled back.
+    /// Which cluster, which of its timelines, which database: changes whenever history may have been rolled back. The timeline
+    /// is that of what is written now; the control file has it only after the next checkpoint.
     Lineage {} -> Text,
     "SELECT (SELECT system_identifier FROM pg_control_system())::text || '/' || \
-     (SELECT timeline_id FROM pg_control_checkpoint())::text || '/' || \
+     ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int::text || '/' || \
      (SELECT oid FROM pg_database WHERE datname = current_database())::text"
 }
 

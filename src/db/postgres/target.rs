@@ -140,6 +140,14 @@ const ADVICE: &[(&str, &str)] = &[
         "it is read-only, as a standby is: DATABASE_URL must name the primary, or all hosts (HOST1,HOST2)",
     ),
     (
+        "too many clients",
+        "raise max_connections there: a server of Parlor takes database_connections and two more",
+    ),
+    (
+        "connection slots are reserved",
+        "raise max_connections there: a server of Parlor takes database_connections and two more",
+    ),
+    (
         "UnknownIssuer",
         "name the file with its signer's certificate: sslrootcert=FILE in DATABASE_URL",
     ),

@@ -107,6 +107,7 @@ pub fn open(options: SqliteOptions) -> Result<Opened, OpenError> {
     Ok(Opened {
         store: Arc::new(Storage::new(engine, epoch)),
         log: Box::new(SqliteLog(writer.clone())),
+        rolled_back: Arc::default(),
         closer: Closer::new(move || {
             writer.close();
             if thread.join().is_err() {
