@@ -6,7 +6,7 @@ use std::{io::Write, net::TcpListener, sync::Arc, time::Duration};
 use actix::Actor;
 use actix_rt::{Arbiter, ArbiterHandle, System};
 use actix_web::web;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use crate::{
     actors::{
@@ -114,7 +114,12 @@ fn raise_open_files(connections: usize) {
 }
 
 async fn run(config: Config, database: Opened, listener: TcpListener) -> Result<Closer, String> {
-    let Opened { store, log, closer } = database;
+    let Opened {
+        store,
+        log,
+        rolled_back,
+        closer,
+    } = database;
     let address = listener.local_addr().map_err(|error| error.to_string())?;
     let clock = Clock::System;
     let tokens = Arc::new(Tokens::open(&config.jwt, &config.data_dir, clock.clone())?);
@@ -175,12 +180,12 @@ async fn run(config: Config, database: Opened, listener: TcpListener) -> Result<
     let handle = server.handle();
     let serving = actix_rt::spawn(server);
     announce(address, &state);
-    told_to_stop().await?;
+    let stopped = told_to_stop(&rolled_back).await;
     drain(&state).await;
     handle.stop(true).await;
     let _ = serving.await;
     settle(&state.node).await;
-    Ok(closer)
+    stopped.map(|()| closer)
 }
 
 /// On a thread of their own, whose blocking threads wait for receivers.
@@ -236,13 +241,15 @@ fn announce(address: std::net::SocketAddr, state: &State) {
     let _ = out.flush();
 }
 
-async fn told_to_stop() -> Result<(), String> {
+/// Waits for a signal. An error: it has to stop without one.
+async fn told_to_stop(rolled_back: &Notify) -> Result<(), String> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate()).map_err(|error| error.to_string())?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| error.to_string())?;
     tokio::select! {
         _ = terminate.recv() => log::info!(target: "parlor", "SIGTERM: draining"),
         _ = interrupt.recv() => log::info!(target: "parlor", "SIGINT: draining"),
+        () = rolled_back.notified() => return Err("the database lacks what was committed: start again".to_owned()),
     }
     Ok(())
 }

@@ -20,6 +20,9 @@ const LOOK: Duration = Duration::from_secs(1);
 /// Records that one transaction forgets.
 const BATCH: usize = 200;
 
+/// A sweep that is not done by then is said to be late, once; another one does not begin before.
+const LATE: Duration = Duration::from_secs(30);
+
 /// A file younger than this may be one whose record is just being written (by this process or by another one on the same
 /// folder), in milliseconds.
 const YOUNG_MS: i64 = 60 * 60 * 1000;
@@ -53,9 +56,18 @@ impl Actor for Sweeper {
             if std::mem::replace(&mut sweeper.sweeping, true) {
                 return;
             }
-            let sweep = sweep(sweeper.node.clone(), sweeper.files.clone()).into_actor(sweeper);
+            let sweep = watched(sweep(sweeper.node.clone(), sweeper.files.clone())).into_actor(sweeper);
             ctx.spawn(sweep.map(|(), sweeper, _| sweeper.sweeping = false));
         });
+    }
+}
+
+/// Does it, and says aloud when it takes too long: pictures that nobody should see any more are still there.
+async fn watched(sweep: impl Future<Output = ()>) {
+    let mut sweep = std::pin::pin!(sweep);
+    if tokio::time::timeout(LATE, &mut sweep).await.is_err() {
+        log::warn!(target: "parlor::uploads", "a sweep was not done after {LATE:?}");
+        sweep.await;
     }
 }
 

@@ -160,8 +160,11 @@ fn verify() -> Command {
     let verify = Command::new("verify")
         .about("Checks that the database holds what it must")
         .long_about(
-            "Checks that the database holds what it must: positions without a gap, cursors, no orphans. Findings go to stdout, \
-             one a line, progress to stderr. It changes nothing; the server may run meanwhile.",
+            format!(
+                "Checks that the database holds what it must: {}. Findings go to stdout, one a line, progress to stderr. It \
+                 changes nothing; the server may run meanwhile.",
+                crate::db::looked_at().collect::<Vec<_>>().join(", ")
+            ),
         )
         .after_help("Exit codes:\n  0 sound · 1 damaged · 2 cannot tell\n\nExample:\n  parlor verify > findings.txt");
     flags::add(verify, STORE_SETTINGS)
@@ -204,7 +207,8 @@ fn backup() -> Command {
         .about("Copies the SQLite file while the server runs")
         .long_about(
             "Copies the SQLite file as it is at one moment; the server may run meanwhile. To restore it, stop the server and put \
-             the copy where the file was: clients notice that history was rolled back, and begin anew.",
+             the copy where the file was, or start one elsewhere on it: what was said after the copy is lost, so clients begin \
+             anew. Uploaded pictures are not in it: copy the folder as well.",
         )
         .arg(file("Where to; must not be there").required(true))
         .after_help("Example:\n  parlor backup /backups/parlor-$(date +%F).sqlite3");

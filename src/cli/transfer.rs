@@ -2,7 +2,8 @@
 
 use std::{
     fs::File,
-    io::{BufReader, BufWriter},
+    io::{BufReader, BufWriter, ErrorKind},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
@@ -41,7 +42,7 @@ pub(super) fn export(config: &Config, asked: &ArgMatches) -> Result<(), Failure>
         // Never half an export under the name that was asked for.
         let draft = with_new(&target);
         let failed = |error| Failure::Failed(format!("{}: {error}", draft.display()));
-        let mut out = BufWriter::with_capacity(BUFFER, File::create_new(&draft).map_err(failed)?);
+        let mut out = BufWriter::with_capacity(BUFFER, private(&draft)?);
         let carried = location.export(&mut out, &mut tell).inspect_err(|_| {
             let _ = std::fs::remove_file(&draft);
         })?;
@@ -79,7 +80,9 @@ pub(super) fn import(config: &Config, asked: &ArgMatches) -> Result<(), Failure>
     };
     output::tell(&format!("imported {} rows into {location}", carried.rows));
     if carried.new_epoch {
-        output::tell("clients begin anew: a server was running when the export was made (or --new-epoch)");
+        output::tell(
+            "clients begin anew: a server was running when the export was made, it is of a backup, or --new-epoch says so",
+        );
     }
     Ok(())
 }
@@ -90,6 +93,18 @@ pub(super) fn backup(config: &Config, asked: &ArgMatches) -> Result<(), Failure>
     location(config).backup(&target)?;
     output::tell(&format!("copied the database to {}", target.display()));
     Ok(())
+}
+
+/// A new file that nobody else may read: an export holds every message, and hashes of passwords.
+fn private(draft: &Path) -> Result<File, Failure> {
+    let file = File::options().write(true).create_new(true).mode(0o600).open(draft);
+    file.map_err(|error| {
+        let what = match error.kind() {
+            ErrorKind::AlreadyExists => "another export is writing it, or one was killed: then remove it".to_owned(),
+            _ => error.to_string(),
+        };
+        Failure::Failed(format!("{}: {what}", draft.display()))
+    })
 }
 
 fn with_new(target: &Path) -> PathBuf {

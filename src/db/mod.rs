@@ -22,7 +22,7 @@ mod uploads;
 mod webhooks;
 
 pub use append::{Appended, ConversationAppend, Log, LogError, NewMessage, Op, Outcome, Pass, Refusal};
-pub use common::verify::{FINDINGS_MAX, Report};
+pub use common::verify::{FINDINGS_MAX, Report, looked_at};
 pub use error::StoreError;
 pub use open::{Closer, Location, OpenError, Opened, Purpose};
 pub use retention::{DueConversation, DuePage, RetentionStore, SweepFrom, Swept};

@@ -8,6 +8,8 @@ use std::{
     sync::Arc,
 };
 
+use tokio::sync::Notify;
+
 use super::{
     Carried, Log, Store, TransferError, common::verify::Report, postgres, postgres::PostgresOptions, sqlite,
     sqlite::SqliteOptions,
@@ -50,6 +52,9 @@ pub struct Opened {
     pub store: Arc<dyn Store>,
     /// The log, for the persistence actor.
     pub log: Box<dyn Log>,
+    /// Rung when it turns out that the database lacks what was committed (another host took over): everything is answered
+    /// `Unavailable` from then on, and whoever serves has to end and be started again.
+    pub rolled_back: Arc<Notify>,
     /// To be called when nothing is asked any more.
     pub closer: Closer,
 }

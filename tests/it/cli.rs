@@ -11,7 +11,9 @@ async fn help_names_every_subcommand_and_flag() {
     let place = Place::new();
     for arguments in [["--help"], ["-h"]] {
         let help = place.bare(&arguments, &[]).await.succeeded();
-        for word in ["serve", "token", "user", "migrate", "verify", "config", "Usage"] {
+        for word in [
+            "serve", "token", "user", "migrate", "verify", "export", "import", "backup", "config", "Usage",
+        ] {
             assert!(help.contains(word), "{arguments:?} does not name {word}:\n{help}");
         }
     }
@@ -29,7 +31,11 @@ async fn help_names_every_subcommand_and_flag() {
         (&["user", "password"], &["--password-stdin"]),
         (&["user", "admin"], &["--revoke"]),
         (&["migrate"], &["--data-dir"]),
-        (&["verify"], &["--data-dir"]),
+        (
+            &["verify"],
+            &["--data-dir", "positions", "uploads", "reactions", "webhook", "epoch"],
+        ),
+        (&["import"], &["--keep-epoch", "--new-epoch", "DATABASE_URL"]),
         (&["config"], &["Usage"]),
     ] {
         let help = place.bare(&[command, &["--help"]].concat(), &[]).await.succeeded();

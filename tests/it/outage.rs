@@ -191,6 +191,199 @@ async fn another_host_takes_over() {
     std::mem::forget(database);
 }
 
+/// Waits until a query on a server gives this.
+fn comes_to(cluster: &Cluster, database: &str, query: &str, wanted: &str) {
+    let start = Instant::now();
+    while cluster.runs(database, query) != [wanted] {
+        assert!(start.elapsed() < DEADLINE, "{query} does not become {wanted}");
+    }
+}
+
+#[tokio::test]
+async fn another_host_that_lacks_what_was_said_ends_the_server_and_its_epoch() {
+    let primary = Cluster::start("", &[]);
+    let database = primary.database();
+    let dir = primary.dir().to_str().expect("plain text").to_owned();
+    let standby = Cluster::start("", &[("PRIMARY", &dir)]);
+    let host = |cluster: &Cluster| cluster.dir().to_str().expect("plain text").replace('/', "%2F");
+    let name = database.name();
+    let setup = Server::on_sqlite();
+    let alone = format!("postgres://parlor@{}/{name}", host(&standby));
+    let ended = setup.clone().env("DATABASE_URL", &alone).ends().await;
+    ended.failed_naming(&[name, "read-only", "standby", "DATABASE_URL", "primary"]);
+    let both = format!("postgres://parlor@{},{}/{name}", host(&standby), host(&primary));
+    let mut server = setup.env("DATABASE_URL", &both).start().await;
+    let (alice, bob) = (server.user("alice").await, server.user("bob").await);
+    let chat = alice.direct_with(&bob).await;
+    let tab = alice.connect().await;
+    tab.sends(&chat, "one").await;
+    comes_to(&standby, name, "SELECT count(*) FROM messages", "1");
+    standby.runs("postgres", "ALTER SYSTEM SET primary_conninfo = ''");
+    standby.runs("postgres", "SELECT pg_reload_conf()");
+    comes_to(&standby, "postgres", "SELECT count(*) FROM pg_stat_wal_receiver", "0");
+    tab.sends(&chat, "two").await;
+    primary.order("crash");
+    standby.runs("postgres", "SELECT pg_promote()");
+    // Nobody may be told of another second message under the same position and epoch.
+    let status = server.exit(DEADLINE).await;
+    assert!(!status.success());
+    let (_, log) = server.output();
+    assert!(log.contains("lacks 1 changes") && log.contains("start again"), "{log}");
+    server.restart().await;
+    let again = alice.connect().await;
+    assert_ne!(again.ready["epoch"], tab.ready["epoch"]);
+    again.sends(&chat, "three").await;
+    assert_eq!(bob.texts(&chat).await, ["one", "three"]);
+    // Its server is gone, and with it the database.
+    std::mem::forget(database);
+}
+
+#[tokio::test]
+async fn a_statement_that_takes_too_long_is_given_up_and_sends_nothing() {
+    let cluster = Cluster::shared();
+    let database = cluster.database();
+    let scene = scene(cluster, &database).await;
+    let (alice, bob) = (scene.alice.connect().await, scene.bob.connect().await);
+    alice.sends(&scene.chat, "one").await;
+    database.runs(
+        "CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(60); RETURN NEW; END'; \
+         CREATE TRIGGER dawdles BEFORE INSERT ON messages FOR EACH ROW EXECUTE FUNCTION dawdle()",
+    );
+    let asked = Instant::now();
+    refused(alice.sends_as(&scene.chat, "two", "two").await, "UNAVAILABLE");
+    assert!(
+        asked.elapsed() < ANSWERED_WITHIN,
+        "answered after {:?}",
+        asked.elapsed()
+    );
+    assert_eq!(scene.bob.texts(&scene.chat).await, ["one"], "reading goes on");
+    database.runs("DROP TRIGGER dawdles ON messages");
+    sends_until_acknowledged(&alice, &scene.chat, "two", "two").await;
+    holds(&scene, [&alice, &bob], &["one", "two"]).await;
+}
+
+#[tokio::test]
+async fn when_every_connection_is_busy_everybody_is_answered_in_time() {
+    let cluster = Cluster::shared();
+    let database = cluster.database();
+    let server = Server::on_sqlite()
+        .env("DATABASE_URL", &database.url())
+        .set("database_connections", 1)
+        .start()
+        .await;
+    let (alice, bob) = (server.user("alice").await, server.user("bob").await);
+    let chat = alice.direct_with(&bob).await;
+    let tab = alice.connect().await;
+    tab.sends(&chat, "one").await;
+    let held = Session::open(database.url());
+    let mut held = Store::Postgres(held);
+    held.runs("BEGIN; LOCK TABLE messages IN ACCESS EXCLUSIVE MODE");
+    let asked = Instant::now();
+    let messages = chat.path("/messages");
+    let reads = (0..8).map(|_| bob.call("GET", &messages).send());
+    let sends = async { (tab.sends_as(&chat, "two", "two").await, asked.elapsed()) };
+    let (answers, (sent, took)) = tokio::join!(futures_util::future::join_all(reads), sends);
+    refused(sent, "UNAVAILABLE");
+    assert!(took < ANSWERED_WITHIN, "answered after {took:?}");
+    for answer in answers {
+        assert!(answer.took < ANSWERED_WITHIN, "answered after {:?}", answer.took);
+        answer.refused(503, "UNAVAILABLE");
+    }
+    held.unlocks();
+    sends_until_acknowledged(&tab, &chat, "two", "two").await;
+    is_ready(&server, 200).await;
+    assert_eq!(bob.texts(&chat).await, ["one", "two"]);
+}
+
+#[tokio::test]
+async fn a_server_without_connections_to_spare_is_found_when_it_has_some() {
+    let options = "-c max_connections=12 -c superuser_reserved_connections=0 -c max_wal_senders=0";
+    let cluster = Cluster::start(options, &[]);
+    let database = cluster.database();
+    let setup = Server::on_sqlite().env("DATABASE_URL", &database.url());
+    let server = setup.clone().start().await;
+    let (alice, bob) = (server.user("alice").await, server.user("bob").await);
+    let chat = alice.direct_with(&bob).await;
+    let tab = alice.connect().await;
+    tab.sends(&chat, "one").await;
+    // Others take every place as it becomes free.
+    let mut others = Vec::new();
+    while let Some(session) = Session::try_open(database.url()) {
+        others.push(session);
+    }
+    let ours = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'parlor'";
+    let mut first = Store::Postgres(others.remove(0));
+    first.runs(ours);
+    while let Some(session) = Session::try_open(database.url()) {
+        others.push(session);
+    }
+    is_ready(&server, 503).await;
+    let asked = Instant::now();
+    refused(tab.sends_as(&chat, "two", "two").await, "UNAVAILABLE");
+    assert!(asked.elapsed() < ANSWERED_WITHIN);
+    setup
+        .ends()
+        .await
+        .failed_naming(&["too many clients", "max_connections"]);
+    drop((first, others));
+    sends_until_acknowledged(&tab, &chat, "two", "two").await;
+    is_ready(&server, 200).await;
+    assert_eq!(bob.texts(&chat).await, ["one", "two"]);
+}
+
+#[tokio::test]
+async fn a_password_is_needed_and_never_shown() {
+    let access = "local all all trust\nhost all all all scram-sha-256";
+    let cluster = Cluster::start_on_tcp("", &[("HBA", access)]);
+    let socket = cluster.on_its_socket("postgres");
+    crate::postgres::asks(&socket, "CREATE ROLE op LOGIN PASSWORD 'hid/den'");
+    crate::postgres::asks(
+        &socket,
+        "CREATE DATABASE chat OWNER op TEMPLATE template0 ENCODING 'UTF8'",
+    );
+    let url = |user: &str| cluster.url("chat").replace("parlor@", user);
+    let setup = |user: &str| {
+        Server::on_sqlite()
+            .env("DATABASE_URL", &url(user))
+            .env("RUST_LOG", "trace")
+    };
+    for (user, says) in [
+        ("op:hidden-%2F@", "authentication failed"),
+        ("op@", "password missing"),
+        ("hidden:hidden@", "authentication failed"),
+    ] {
+        let ended = setup(user)
+            .ends()
+            .await
+            .failed_naming(&["chat at 127.0.0.1", says, "DATABASE_URL"]);
+        assert!(!format!("{ended:?}").contains(":hidden"), "{ended:?}");
+    }
+    let server = setup("op:hid%2Fden@").start().await;
+    let place = server.place();
+    let env = [("DATABASE_URL", url("op:hid%2Fden@")), ("RUST_LOG", "trace".to_owned())];
+    let env = env.each_ref().map(|(name, value)| (*name, value.as_str()));
+    let file = place.root().join("out.jsonl");
+    let file = file.to_str().expect("plain text");
+    for command in [
+        &["verify"][..],
+        &["migrate"],
+        &["export", file],
+        &["user", "admin", "nobody"],
+    ] {
+        let ended = place.bare(command, &env).await;
+        let said = format!("{}{}", ended.stdout, ended.stderr);
+        assert!(
+            !said.contains("hid%2Fden") && !said.contains("hid/den"),
+            "{command:?}: {said}"
+        );
+    }
+    server.user("alice").await;
+    let (out, log) = server.output();
+    for said in [out, log] {
+        assert!(!said.contains("hid%2Fden") && !said.contains("hid/den"));
+    }
+}
+
 #[tokio::test]
 async fn a_full_disk_refuses_and_goes_on_when_there_is_room() {
     // No file above 20 MiB: the write-ahead log's have 16. Autovacuum would make room of what did not fit in any more.

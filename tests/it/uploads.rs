@@ -10,12 +10,39 @@ use crate::{harness::*, messages::pair};
 
 const MIB: usize = 1024 * 1024;
 
-/// Waits until nothing is found there any more.
+/// Waits until nothing is found there any more. What was found is only too late when it was asked for after the deadline: a
+/// test that got no processor meanwhile says nothing about the server.
 async fn is_gone(server: &Server, url: &str) {
     let start = Instant::now();
-    while server.call("GET", url).send().await.status != 404 {
-        assert!(start.elapsed() < DEADLINE, "{url} is still there after {DEADLINE:?}");
+    loop {
+        let late = start.elapsed() >= DEADLINE;
+        let answer = server.call("GET", url).send().await;
+        if answer.status == 404 {
+            return;
+        }
+        assert!(
+            !late,
+            "{url} is still there after {DEADLINE:?}: {}",
+            where_it_stands(server, url, &answer)
+        );
     }
+}
+
+/// For a failure: what the record, the file and the clock say.
+fn where_it_stands(server: &Server, url: &str, answer: &Answer) -> String {
+    let name = url.strip_prefix("/uploads/").expect("a url");
+    let mut store = Store::open(server.place());
+    let records = store.reads(&format!("SELECT count(*) FROM uploads WHERE name = '{name}'"));
+    let uses = store.reads(&format!("SELECT count(*) FROM upload_uses WHERE name = '{name}'"));
+    let sweep_at = store.reads(&format!(
+        "SELECT coalesce(max(sweep_at), -1) FROM uploads WHERE name = '{name}'"
+    ));
+    let now = parlor::domain::Clock::System.now().millis();
+    format!(
+        "the answer is {}, the file is there: {}, {records} records, {uses} uses, to be swept at {sweep_at}, now {now}",
+        answer.status,
+        file_of(server, url).exists()
+    )
 }
 
 /// The files of uploads, whatever their names.

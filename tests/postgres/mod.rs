@@ -7,6 +7,7 @@
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::TcpListener,
+    os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     sync::{
@@ -20,21 +21,34 @@ use std::{
 const INSTALL: &str = "these tests start their own PostgreSQL server (14 or newer), whose programs are missing: \
      sudo apt-get install -y postgresql";
 
-/// Starts the server, and obeys what comes over its standard input until that ends, with the process that started it.
+/// Starts the server, and obeys what comes over its standard input until that ends, with the process that started it: its
+/// pipe is closed however it ends, `kill -9` included. It is in a process group of its own, so that what ends a whole group
+/// (Ctrl-C, a runner's timeout) leaves it to clean up. Should it be killed itself, the server ends with it, and the next one
+/// that starts sweeps what it left: folders whose lock nobody holds. The lock is there before its name is, and is
+/// inherited by the server; so nobody's folder goes while somebody uses it, in whatever container they are.
 const SCRIPT: &str = r#"
 set -e
-dir=$(mktemp -d "${TMPDIR:-/tmp}/parlor-postgres-XXXXXX")
-trap 'rm -rf "$dir"' EXIT
+trap '' PIPE INT TERM HUP
+base="${TMPDIR:-/tmp}"
+if command -v flock >/dev/null; then
+    for left in "$base"/parlor-postgres-*; do
+        if [ -O "$left" ] && [ -f "$left/alive" ] && flock -n "$left/alive" true; then rm -rf "$left"; fi
+    done
+fi
+dir=$(mktemp -d "$base/parlor-postgres-XXXXXX")
+trap 'end QUIT; rm -rf "$dir"' EXIT
+end() { if [ -n "$pid" ]; then kill -$1 $pid 2>/dev/null || true; wait $pid 2>/dev/null || true; fi; }
+if command -v flock >/dev/null; then exec 9>"$dir/new" && flock 9 && mv "$dir/new" "$dir/alive"; fi
+if command -v setpriv >/dev/null; then with="setpriv --pdeathsig QUIT --"; fi
 fails() { cat "$dir/log" >&2; exit 1; }
 start() {
-    "$BIN/postgres" -D "$dir/data" -k "$dir" -c listen_addresses= -c max_connections=300 $OPTIONS >>"$dir/log" 2>&1 &
+    $with "$BIN/postgres" -D "$dir/data" -k "$dir" -c listen_addresses= -c max_connections=300 $OPTIONS >>"$dir/log" 2>&1 &
     pid=$!
     until "$BIN/pg_isready" -q -h "$dir"; do
         kill -0 $pid 2>/dev/null || fails
         sleep 0.05
     done
 }
-end() { kill -$1 $pid 2>/dev/null || true; wait $pid 2>/dev/null || true; }
 if [ -n "$PRIMARY" ]; then
     "$BIN/pg_basebackup" -h "$PRIMARY" -U parlor -D "$dir/data" -R -c fast >"$dir/log" 2>&1 || fails
     chmod 700 "$dir/data"
@@ -44,6 +58,7 @@ fi
 if [ -n "$KEY" ]; then
     (umask 077; echo "$KEY" >"$dir/data/server.key"; echo "$CERTIFICATE" >"$dir/data/server.crt")
 fi
+if [ -n "$HBA" ]; then echo "$HBA" >"$dir/data/pg_hba.conf"; fi
 if [ -n "$FILE_MAX" ]; then ulimit -f "$FILE_MAX"; fi
 start
 echo "$dir"
@@ -55,7 +70,6 @@ while read -r order; do
     esac
     echo done
 done
-end QUIT
 "#;
 
 /// Whether the tests that run on either database run on PostgreSQL.
@@ -108,6 +122,7 @@ impl Cluster {
         shell
             .args(["-c", SCRIPT])
             .current_dir("/")
+            .process_group(0)
             .env("BIN", programs())
             .env("OPTIONS", options)
             .env("PGPORT", port.unwrap_or(5432).to_string())
@@ -151,6 +166,18 @@ impl Cluster {
         );
     }
 
+    /// The process that holds it: killed, it takes the server with it.
+    pub fn shell(&self) -> u32 {
+        self.shell.id()
+    }
+
+    /// The server's own process.
+    pub fn pid(&self) -> u32 {
+        let file = std::fs::read_to_string(self.dir.join("data/postmaster.pid")).expect("it runs");
+        let first = file.lines().next().and_then(|line| line.parse().ok());
+        first.expect("its number")
+    }
+
     /// The folder of its socket.
     pub fn dir(&self) -> &Path {
         &self.dir
@@ -163,6 +190,12 @@ impl Cluster {
         }
         let host = self.dir.to_str().expect("plain text").replace('/', "%2F");
         format!("postgres://parlor@{host}/{database}")
+    }
+
+    /// The same on its socket, if it is on another address.
+    pub fn on_its_socket(&self, database: &str) -> String {
+        let host = self.dir.to_str().expect("plain text").replace('/', "%2F");
+        format!("postgres://parlor@{host}:{}/{database}", self.port.unwrap_or(5432))
     }
 
     /// A database with the schema in it.
@@ -267,17 +300,27 @@ pub fn asks(url: &str, statements: &str) -> Vec<String> {
     asked.join().expect("the database answers")
 }
 
-/// Where the server's programs are: in the path, or where Debian puts them.
+/// Where the server's programs are: where `PARLOR_TEST_POSTGRES` says, in the path, or where Debian puts them (the newest).
 fn programs() -> PathBuf {
+    let mut folders: Vec<PathBuf> = match std::env::var_os("PARLOR_TEST_POSTGRES") {
+        Some(folder) => vec![folder.into()],
+        None => installed(),
+    };
+    folders.retain(|folder| folder.join("postgres").is_file() && folder.join("initdb").is_file());
+    folders.into_iter().next().expect(INSTALL)
+}
+
+fn installed() -> Vec<PathBuf> {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let mut numbers: Vec<u32> = versions
+        .filter_map(|version| version.file_name().to_str()?.parse().ok())
+        .collect();
+    numbers.sort_unstable_by(|one, other| other.cmp(one));
+    let folders = numbers
+        .iter()
+        .map(|number| format!("/usr/lib/postgresql/{number}/bin").into());
     let in_path = std::env::var_os("PATH").unwrap_or_default();
-    let mut folders: Vec<PathBuf> = std::env::split_paths(&in_path).collect();
-    if let Ok(versions) = std::fs::read_dir("/usr/lib/postgresql") {
-        folders.extend(versions.flatten().map(|version| version.path().join("bin")));
-    }
-    folders
-        .into_iter()
-        .rfind(|folder| folder.join("postgres").is_file() && folder.join("initdb").is_file())
-        .expect(INSTALL)
+    folders.chain(std::env::split_paths(&in_path)).collect()
 }
 
 /// A program as somebody who is not root: the server refuses to run as root.

@@ -2,10 +2,13 @@
 //! file or, with `PARLOR_TEST_DATABASE=postgres`, on a real server. One module per area; `world` is what they speak.
 
 mod blocks;
+mod carrying;
 mod entry;
 mod failures;
+mod leftovers;
 mod log;
 mod membership;
+mod migrating;
 mod model;
 mod moving;
 #[path = "../postgres/mod.rs"]

@@ -9,7 +9,7 @@ use parlor::{
 
 use crate::{
     postgres::Cluster,
-    world::{World, named, words},
+    world::{World, named, shows, words},
 };
 
 const SERVERS: usize = 3;
@@ -117,5 +117,34 @@ async fn what_is_made_at_once_on_several_servers_is_made_once() {
     }
     assert_eq!((ids.len(), made, registered), (1, 1, 1));
     stores.into_iter().for_each(|opened| opened.closer.close());
+    world.is_sound();
+}
+
+#[tokio::test]
+async fn a_picture_that_one_server_posts_while_another_deletes_it_elsewhere_is_kept() {
+    let database = Arc::new(Cluster::shared().database());
+    let world = World::on_shared(database.clone());
+    let ann = world.user("ann").await;
+    let (here, there) = (world.group(&ann, &[]).await, world.group(&ann, &[]).await);
+    let serve = Purpose::Serve {
+        migrate: true,
+        readers: 1,
+    };
+    let mut other = Location::Postgres(database.url()).open(serve).unwrap();
+    for _ in 0..40 {
+        let name = world.uploads(&ann).await;
+        let shown = match world.does(&here, world.send(&ann, shows(&name))).await {
+            Ok(Outcome::Sent { id, .. }) => id,
+            other => panic!("{other:?}"),
+        };
+        let posts = ConversationAppend {
+            conversation: there.key,
+            ops: vec![world.send(&ann, shows(&name))],
+        };
+        let deletes = vec![world.delete(&ann, shown, false)];
+        let (posted, deleted) = tokio::join!(other.log.append(vec![posts]), world.append(&here, deletes));
+        assert!(posted.unwrap()[0].outcomes[0].is_ok() && deleted.outcomes[0].is_ok());
+    }
+    other.closer.close();
     world.is_sound();
 }

@@ -229,3 +229,31 @@ async fn pages_of_large_messages_are_short_and_skip_nothing() {
     let expected: Vec<u32> = (1..=20).map(|n| 2 * n).chain(41..=60).collect();
     assert_eq!(changes, expected);
 }
+
+/// The sweep comes while pictures that are due are posted: who was told that theirs is posted has it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_posted_while_it_is_swept_is_kept_or_refused() {
+    let world = World::fresh().await;
+    let ann = world.user("ann").await;
+    let room = world.group(&ann, &[]).await;
+    let (mut posted, mut refused) = (Vec::new(), 0);
+    for _ in 0..30 {
+        let mut names = Vec::new();
+        for _ in 0..6 {
+            names.push(world.uploads(&ann).await);
+        }
+        let ops = names.iter().map(|name| world.send(&ann, shows(name))).collect();
+        let (answer, _) = tokio::join!(world.append(&room, ops), world.sweeps(LATER));
+        for (name, outcome) in names.iter().zip(&answer.outcomes) {
+            match outcome {
+                Ok(_) => posted.push(name.clone()),
+                Err(Refusal::NoSuchUpload) => refused += 1,
+                Err(other) => panic!("{other:?}"),
+            }
+        }
+    }
+    assert_eq!(posted.len() + refused, 180);
+    let recorded = world.store.recorded_uploads(&posted).await.unwrap();
+    assert_eq!(recorded.len(), posted.len(), "a picture that is shown was swept");
+    world.is_sound();
+}

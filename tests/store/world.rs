@@ -80,7 +80,7 @@ impl World {
     }
 
     fn on(opened: Opened, dir: Arc<TempDir>, database: Option<Arc<Database<'static>>>) -> Self {
-        let Opened { store, log, closer } = opened;
+        let Opened { store, log, closer, .. } = opened;
         Self {
             store,
             log: Mutex::new(log),
@@ -118,6 +118,13 @@ impl World {
     /// A fresh file, whatever the other tests run on.
     pub fn on_sqlite() -> Self {
         Self::at(Arc::new(tempfile::tempdir().unwrap()), |_| {}).unwrap()
+    }
+
+    pub fn location(&self) -> Location {
+        match &self.database {
+            Some(database) => Location::Postgres(database.url()),
+            None => Location::Sqlite(self.path()),
+        }
     }
 
     pub fn path(&self) -> PathBuf {
@@ -210,10 +217,7 @@ impl World {
 
     /// What `verify` says.
     pub fn report(&self) -> Report {
-        let location = match &self.database {
-            Some(database) => Location::Postgres(database.url()),
-            None => Location::Sqlite(self.path()),
-        };
+        let location = self.location();
         location.verify(&mut |_| {}).unwrap()
     }
 

@@ -33,6 +33,9 @@ CREATE TABLE read_marks (
     at BIGINT NOT NULL,
     PRIMARY KEY (conversation_key, user_key, seq)
 );
+-- Of the steps until now only the last one is known.
+INSERT INTO read_marks (conversation_key, user_key, seq, at)
+    SELECT conversation_key, user_key, last_read_seq, coalesce(last_read_at, 0) FROM members WHERE last_read_seq > 0;
 
 ALTER TABLE members ADD COLUMN last_sent_at BIGINT;
 

@@ -52,11 +52,21 @@ pub fn is_served(db: &mut PgDb) -> Result<bool, StoreError> {
     Ok(Others {}.get_result(db)?)
 }
 
+/// Keeps servers and tools away until this connection ends. Refused while one is there; one that was killed may need a
+/// moment to be noticed.
+pub fn alone(db: &mut PgDb) -> Result<(), OpenError> {
+    db.batch("SET lock_timeout = '3s'; SELECT pg_advisory_lock(7310022)")
+        .map_err(|_| {
+            OpenError::Database("a server, or another tool of Parlor, is connected to it: stop it first".to_owned())
+        })?;
+    Ok(db.batch("SET lock_timeout = 0").map_err(StoreError::from)?)
+}
+
 /// The epoch, made if there is none. A database that does not go on from where its epoch was made (restored from a dump or
 /// an archive, or a standby that took over) gets a new one, which voids the cursors of clients.
 pub fn epoch(db: &mut PgDb) -> Result<String, OpenError> {
     Ok(db.transact(WRITE_LOCKED, |db| -> Result<String, StoreError> {
-        let lineage: String = Lineage {}.get_result(db)?;
+        let lineage = lineage(db)?;
         let known: Option<String> = Meta { name: "epoch" }.get_result(db).optional()?;
         let before: Option<String> = Meta { name: "lineage" }.get_result(db).optional()?;
         let goes_on = before.as_deref().is_none_or(|before| before == lineage);
@@ -81,6 +91,11 @@ pub fn epoch(db: &mut PgDb) -> Result<String, OpenError> {
     })?)
 }
 
+/// Which cluster, which of its timelines, which database.
+pub fn lineage(db: &mut PgDb) -> Result<String, StoreError> {
+    Ok(Lineage {}.get_result(db)?)
+}
+
 fn put(db: &mut PgDb, name: &'static str, value: &str) -> Result<(), StoreError> {
     let value = value.to_owned();
     PutMeta { name, value }.execute(db)?;
@@ -100,18 +115,20 @@ statement! {
 }
 
 statement! {
-    /// Which cluster, which of its timelines, which database: changes whenever history may have been rolled back.
+    /// Which cluster, which of its timelines, which database: changes whenever history may have been rolled back. The timeline
+    /// is that of what is written now; the control file has it only after the next checkpoint.
     Lineage {} -> Text,
     "SELECT (SELECT system_identifier FROM pg_control_system())::text || '/' || \
-     (SELECT timeline_id FROM pg_control_checkpoint())::text || '/' || \
+     ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int::text || '/' || \
      (SELECT oid FROM pg_database WHERE datname = current_database())::text"
 }
 
 statement! {
-    /// Whether anybody is here who calls themselves as we do.
+    /// Whether anybody else holds the lock that all our connections hold.
     Others {} -> Bool,
-    "SELECT EXISTS (SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() \
-     AND application_name = current_setting('application_name'))"
+    "SELECT EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND pid <> pg_backend_pid() \
+     AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
+     AND classid = 0 AND objid = 7310022 AND objsubid = 1)"
 }
 
 statement! {

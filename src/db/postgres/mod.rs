@@ -5,6 +5,7 @@
 mod append;
 mod connection;
 mod health;
+mod history;
 mod indexer;
 mod migrations;
 mod rows;
@@ -24,6 +25,7 @@ use async_trait::async_trait;
 use self::{
     append::WRITE_LOCKED,
     connection::{End, PgDb},
+    history::History,
     indexer::Indexer,
     target::Target,
     workers::Workers,
@@ -95,16 +97,24 @@ fn open_here(options: &PostgresOptions) -> Result<Opened, OpenError> {
         }
     }
     let epoch = health::epoch(&mut db)?;
+    let history = Arc::new(History::default());
     if options.serves {
         health::warn(&mut db);
+        history.begin(&mut db)?;
     }
-    engine(options, &target, db, epoch)
+    engine(options, &target, history, db, epoch)
 }
 
-fn engine(options: &PostgresOptions, target: &Arc<Target>, db: PgDb, epoch: String) -> Result<Opened, OpenError> {
+fn engine(
+    options: &PostgresOptions,
+    target: &Arc<Target>,
+    history: Arc<History>,
+    db: PgDb,
+    epoch: String,
+) -> Result<Opened, OpenError> {
     let mut threads = Vec::new();
     let mut start = |name: &str, count: u32, first: Option<PgDb>| -> Result<Workers, OpenError> {
-        let (workers, some) = Workers::start(name, count, target, first).map_err(OpenError::database)?;
+        let (workers, some) = Workers::start(name, count, target, &history, first).map_err(OpenError::database)?;
         threads.extend(some);
         Ok(workers)
     };
@@ -114,6 +124,7 @@ fn engine(options: &PostgresOptions, target: &Arc<Target>, db: PgDb, epoch: Stri
         readers: start("parlor-pg-read", options.readers.max(1), None)?,
         indexer: Indexer::new(),
         committed: Arc::default(),
+        history: history.clone(),
     };
     if options.serves {
         let indexing = engine.indexer.clone().start(engine.clone());
@@ -123,6 +134,7 @@ fn engine(options: &PostgresOptions, target: &Arc<Target>, db: PgDb, epoch: Stri
     Ok(Opened {
         store: Arc::new(Storage::new(engine.clone(), epoch)),
         log: Box::new(PostgresLog(engine)),
+        rolled_back: history.bell(),
         closer: Closer::new(move || closing.close(threads)),
     })
 }
@@ -170,6 +182,7 @@ pub fn import(
         health::requirements(&mut db)?;
         migrations::apply(&mut db)?;
         db.patient(PATIENCE)?;
+        health::alone(&mut db)?;
         let carried = db.transact(WRITE_LOCKED, |db| transfer::import(db, input, keep_epoch, progress))?;
         health::epoch(&mut db)?;
         Ok(carried)
@@ -219,6 +232,8 @@ struct PostgresEngine {
     indexer: Indexer,
     /// When the last commit succeeded.
     committed: Arc<Mutex<Option<Instant>>>,
+    /// Whether the database goes on from what was committed.
+    history: Arc<History>,
 }
 
 impl PostgresEngine {
@@ -232,6 +247,8 @@ impl PostgresEngine {
             let outcome = append::commit(db, &batch);
             if let Ok(appended) = &outcome {
                 engine.note_commit();
+                let given = appended.iter().map(|one| u64::from(one.head.0 - one.before.0));
+                engine.history.grew(given.sum());
                 engine.indexer.note(&batch, appended);
             }
             answer.give(outcome);

@@ -25,7 +25,7 @@ use rustls::{
 use tokio::time::timeout;
 use tokio_postgres::{
     Client, Config,
-    config::{SslMode, TargetSessionAttrs},
+    config::{Host, SslMode, TargetSessionAttrs},
 };
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -84,9 +84,10 @@ impl Target {
             .config
             .get_hosts()
             .iter()
-            .map(|host| match host {
-                tokio_postgres::config::Host::Tcp(name) => name.clone(),
-                tokio_postgres::config::Host::Unix(path) => path.display().to_string(),
+            .enumerate()
+            .map(|(at, host)| match host {
+                Host::Tcp(name) => format!("{name}:{}", self.port(at)),
+                Host::Unix(path) => path.display().to_string(),
             })
             .collect();
         format!(
@@ -96,12 +97,20 @@ impl Target {
         )
     }
 
-    /// Connects to the first host that will do. `closed` is set when the connection is no more.
+    /// The port of one of the hosts: its own, the one that all share, or the usual one.
+    fn port(&self, at: usize) -> u16 {
+        let ports = self.config.get_ports();
+        ports.get(at).or(ports.first()).copied().unwrap_or(5432)
+    }
+
+    /// Connects to the first host that will do. `closed` is set when the connection is no more. The error says which
+    /// database it was, and what to do about it.
     pub async fn connect(&self, closed: Arc<AtomicBool>) -> Result<Client, String> {
-        let (client, connection) = timeout(ALL_WITHIN, self.config.connect(self.tls.clone()))
-            .await
-            .map_err(|_| "no host answers".to_owned())?
-            .map_err(|error| reason(&error))?;
+        let connected = match timeout(ALL_WITHIN, self.config.connect(self.tls.clone())).await {
+            Ok(connected) => connected.map_err(|error| reason(&error)),
+            Err(_) => Err("no host answers".to_owned()),
+        };
+        let (client, connection) = connected.map_err(|why| self.with_advice(&why))?;
         tokio::spawn(async move {
             if let Err(error) = connection.await {
                 log::warn!(target: "parlor::db", "the connection to the database ended: {}", reason(&error));
@@ -112,8 +121,75 @@ impl Target {
     }
 }
 
+/// What an operator can do, by what stands in the reason. Server and client name no codes for most of it.
+const ADVICE: &[(&str, &str)] = &[
+    (
+        "authentication failed",
+        "see user and password in DATABASE_URL, where signs like @ : / % in a password are written as %40 %3A %2F %25",
+    ),
+    (
+        "password missing",
+        "DATABASE_URL is postgres://USER:PASSWORD@HOST/DATABASE",
+    ),
+    (
+        "\" does not exist",
+        "make it with `createdb --encoding=UTF8 --template=template0`, or correct DATABASE_URL",
+    ),
+    (
+        "does not allow writes",
+        "it is read-only, as a standby is: DATABASE_URL must name the primary, or all hosts (HOST1,HOST2)",
+    ),
+    (
+        "too many clients",
+        "raise max_connections there: a server of Parlor takes database_connections and two more",
+    ),
+    (
+        "connection slots are reserved",
+        "raise max_connections there: a server of Parlor takes database_connections and two more",
+    ),
+    (
+        "UnknownIssuer",
+        "name the file with its signer's certificate: sslrootcert=FILE in DATABASE_URL",
+    ),
+    (
+        "not valid for name",
+        "use a host name that the certificate is for, or sslmode=verify-ca",
+    ),
+    (
+        "does not support TLS",
+        "turn it on there (ssl=on), or leave sslmode away",
+    ),
+    (
+        "lock timeout",
+        "an import is writing to it: start again when that is done",
+    ),
+    ("Connection refused", "is it running, and does it listen there?"),
+    (
+        "error connecting to server",
+        "are host and port right, and is it running?",
+    ),
+    (
+        "no host answers",
+        "are host and port right, and may this machine connect?",
+    ),
+];
+
+impl Target {
+    /// Which database it was, why it cannot be connected to, and what to do.
+    pub fn with_advice(&self, why: &str) -> String {
+        let advice = ADVICE.iter().find(|(part, _)| why.contains(part));
+        match advice {
+            Some((_, advice)) => format!("{}: {why} ({advice})", self.shown()),
+            None => format!("{}: {why}", self.shown()),
+        }
+    }
+}
+
 /// An error with its cause: tokio-postgres keeps the server's sentence there.
 fn reason(error: &tokio_postgres::Error) -> String {
+    if let Some(error) = error.as_db_error() {
+        return error.message().to_owned();
+    }
     match std::error::Error::source(error) {
         Some(cause) => format!("{error}: {cause}"),
         None => error.to_string(),

@@ -18,7 +18,7 @@ use std::{
 
 use tokio::sync::{Semaphore, oneshot};
 
-use super::{connection::PgDb, target::Target};
+use super::{connection::PgDb, history::History, target::Target};
 use crate::db::StoreError;
 
 /// Pieces of work that may wait for one crowd of threads. Beyond it the store is `Unavailable` at once.
@@ -42,6 +42,7 @@ struct Shared {
     /// As many permits as pieces of work wait; closed when no more will come.
     waiting: Semaphore,
     target: Arc<Target>,
+    history: Arc<History>,
     busy: AtomicU32,
     open: AtomicU32,
 }
@@ -53,12 +54,14 @@ impl Workers {
         name: &str,
         count: u32,
         target: &Arc<Target>,
+        history: &Arc<History>,
         mut first: Option<PgDb>,
     ) -> std::io::Result<(Self, Vec<JoinHandle<()>>)> {
         let shared = Arc::new(Shared {
             queue: Mutex::default(),
             waiting: Semaphore::new(0),
             target: target.clone(),
+            history: history.clone(),
             busy: AtomicU32::new(0),
             open: AtomicU32::new(u32::from(first.is_some())),
         });
@@ -216,7 +219,11 @@ impl Worker {
                 "the database is being connected to again".to_owned(),
             ));
         }
-        match PgDb::connect(&self.shared.target) {
+        let connected = PgDb::connect(&self.shared.target).and_then(|mut db| {
+            let goes_on = self.shared.history.goes_on(&mut db);
+            goes_on.map(|()| db).map_err(|error| error.to_string())
+        });
+        match connected {
             Ok(db) => {
                 log::debug!(target: "parlor::db", "connected to the database");
                 self.db = Some(db);

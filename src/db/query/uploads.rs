@@ -4,12 +4,6 @@ use diesel::{dsl::auto_type, prelude::*};
 
 use crate::db::schema::{upload_endings, upload_uses, uploads};
 
-/// Whose an upload is.
-#[auto_type]
-pub fn owner<'a>(name: &'a str) -> _ {
-    uploads::table.filter(uploads::name.eq(name)).select(uploads::user_key)
-}
-
 /// Those of these names that are recorded.
 #[auto_type]
 pub fn recorded(names: Vec<String>) -> _ {

@@ -3,10 +3,11 @@
 //!
 //! Beside the file stands `<file>.history` with the epoch and the sum of all conversations' seqs, written at a clean close
 //! and once a minute while something changes. A store that at its opening has fewer changes than the sidecar, or another
-//! epoch, is not the one that clients saw: it gets a new epoch, which voids their cursors. What this cannot see: a backup
-//! put back whose sum is not lower than the sidecar's (taken within the last minute before a crash), and one put back
-//! together with its sidecar; `parlor` has to be told about the latter by whoever does it (delete the sidecar's file and
-//! `meta`'s row `epoch`: the next start makes a new one).
+//! epoch, is not the one that clients saw: it gets a new epoch, which voids their cursors. So does what `parlor backup`
+//! made, wherever it is opened: the row `copied` in its `meta` says that it is a copy. What this cannot see: a copy that was
+//! made by hand and put back with a sum that is not lower than the sidecar's (made within the last minute before a crash),
+//! on another machine, or together with its sidecar; whoever does that deletes the sidecar's file and `meta`'s row `epoch`:
+//! the next start makes a new one.
 
 use std::{fs, io::Write, path::PathBuf};
 
@@ -14,7 +15,10 @@ use diesel::{OptionalExtension, SqliteConnection, dsl::sql, prelude::*, sql_type
 use serde::{Deserialize, Serialize};
 
 use super::OpenError;
-use crate::db::schema::{heads, meta};
+use crate::db::{
+    schema::{heads, meta},
+    transfer::COPIED,
+};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Mark {
@@ -109,23 +113,39 @@ fn total(connection: &mut SqliteConnection) -> QueryResult<u64> {
     Ok(total.max(0) as u64)
 }
 
-/// The store's epoch, made if there is none.
+/// The store's epoch, made if there is none, and made anew if the file is a copy: behind it, the original may have gone on.
 pub fn read_or_make(connection: &mut SqliteConnection) -> Result<String, OpenError> {
+    let copied: bool = diesel::select(diesel::dsl::exists(meta::table.find(COPIED)))
+        .get_result(connection)
+        .map_err(OpenError::database)?;
     let known: Option<String> = meta::table
         .find("epoch")
         .select(meta::value)
         .get_result(connection)
         .optional()
         .map_err(OpenError::database)?;
-    if let Some(epoch) = known {
+    if let Some(epoch) = known.filter(|_| !copied) {
         return Ok(epoch);
     }
     let epoch = new_epoch();
-    diesel::insert_into(meta::table)
+    diesel::replace_into(meta::table)
         .values((meta::name.eq("epoch"), meta::value.eq(&epoch)))
         .execute(connection)
         .map_err(OpenError::database)?;
+    // Behind the new epoch: a crash in between makes another one.
+    diesel::delete(meta::table.find(COPIED))
+        .execute(connection)
+        .map_err(OpenError::database)?;
     Ok(epoch)
+}
+
+/// Says in a copy that it is one, before anybody opens it.
+pub fn mark_copy(connection: &mut SqliteConnection) -> Result<(), OpenError> {
+    diesel::replace_into(meta::table)
+        .values((meta::name.eq(COPIED), meta::value.eq("")))
+        .execute(connection)
+        .map_err(OpenError::database)?;
+    Ok(())
 }
 
 fn new_epoch() -> String {

@@ -1,6 +1,6 @@
 //! The schema's versions, embedded in the binary. Applied by `open` and by `parlor migrate`; never downwards, except by tests.
 
-use std::{path::Path, time::Duration};
+use std::{os::unix::fs::OpenOptionsExt, path::Path, time::Duration};
 
 use diesel::{
     SqliteConnection,
@@ -40,7 +40,7 @@ pub fn apply(connection: &mut SqliteConnection, path: &Path) -> Result<Vec<Strin
     };
     if !is_empty(connection)? {
         let target = with_suffix(path, &format!(".before-{first}"));
-        copy(connection, &target)?;
+        copy(connection, &target, |_| Ok(()))?;
         log::info!(target: "parlor::db", "copied the database to {} before its schema changes", target.display());
     }
     // One transaction a version, so that a failure leaves the schema of the version before it.
@@ -54,7 +54,12 @@ pub fn apply(connection: &mut SqliteConnection, path: &Path) -> Result<Vec<Strin
 }
 
 /// Copies the file, as it is to this connection, to `target`; one that is there is replaced, and never by half a copy.
-pub fn copy(connection: &mut SqliteConnection, target: &Path) -> Result<(), OpenError> {
+/// `finish` gets the copy before it has its name. Nobody but its owner may read it.
+pub fn copy(
+    connection: &mut SqliteConnection,
+    target: &Path,
+    finish: impl FnOnce(&Path) -> Result<(), OpenError>,
+) -> Result<(), OpenError> {
     let draft = with_suffix(target, ".new");
     let io = |error| OpenError::Io {
         path: target.to_owned(),
@@ -64,10 +69,19 @@ pub fn copy(connection: &mut SqliteConnection, target: &Path) -> Result<(), Open
         std::fs::remove_file(&draft).map_err(io)?;
     }
     let name = draft.to_str().ok_or_else(|| OpenError::Path(draft.clone()))?;
+    // An empty file is written into as it is.
+    let mut private = std::fs::OpenOptions::new();
+    private
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&draft)
+        .map_err(io)?;
     diesel::sql_query("VACUUM INTO ?")
         .bind::<Text, _>(name)
         .execute(connection)
         .map_err(OpenError::database)?;
+    finish(&draft)?;
     std::fs::File::open(&draft)
         .and_then(|file| file.sync_all())
         .map_err(io)?;

@@ -107,6 +107,7 @@ pub fn open(options: SqliteOptions) -> Result<Opened, OpenError> {
     Ok(Opened {
         store: Arc::new(Storage::new(engine, epoch)),
         log: Box::new(SqliteLog(writer.clone())),
+        rolled_back: Arc::default(),
         closer: Closer::new(move || {
             writer.close();
             if thread.join().is_err() {
@@ -161,7 +162,9 @@ pub fn backup(path: &Path, target: &Path) -> Result<(), OpenError> {
         let path = target.to_owned();
         return Err(OpenError::Io { path, error });
     }
-    migrations::copy(&mut existing(path)?, target)
+    migrations::copy(&mut existing(path)?, target, |copy| {
+        epoch::mark_copy(&mut connection::plain(copy, Duration::from_secs(4))?)
+    })
 }
 
 /// Checks the file at `path`; a server may run beside it. An error means that nothing could be said.

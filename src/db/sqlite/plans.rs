@@ -83,7 +83,6 @@ fn no_hot_query_reads_a_whole_table() {
         plan(c, &query::users::account_by_login("a")),
         plan(c, &query::users::by_name("a", "b", 3)),
         plan(c, &query::users::keys_by_display_name("a", "b", 3)),
-        plan(c, &query::uploads::owner("a")),
         plan(c, &query::uploads::unposted(1, 2)),
         plan(c, &query::uploads::due(1, 2)),
         plan(c, &query::uploads::uses(1, 2, 3)),

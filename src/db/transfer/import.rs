@@ -7,7 +7,7 @@ use diesel::{sql_query, sql_types::Text};
 use serde::Deserialize;
 
 use super::{
-    Carried, Checksum, FORMAT, ROWS_A_REPORT, TransferError, sql,
+    COPIED, Carried, Checksum, FORMAT, LINEAGE, ROWS_A_REPORT, TransferError, sql,
     tables::{TABLES, Table, table},
 };
 use crate::db::run::{Db, Dialect, Run};
@@ -52,17 +52,29 @@ impl Reader<'_> {
     fn next(&mut self) -> Result<(), TransferError> {
         use std::io::Read as _;
         self.line += 1;
-        self.text.clear();
-        let read = (&mut *self.input).take(LINE_MAX).read_line(&mut self.text)?;
-        match self.text.strip_suffix('\n') {
-            Some(line) => {
-                let length = line.len();
-                self.text.truncate(length);
-                Ok(())
-            }
-            None if read == 0 => Err(self.wrong("the file ends here: its end is missing")),
-            None => Err(self.wrong("the line is cut off, or too long")),
+        let mut bytes = std::mem::take(&mut self.text).into_bytes();
+        bytes.clear();
+        let read = (&mut *self.input).take(LINE_MAX).read_until(b'\n', &mut bytes)? as u64;
+        let whole = bytes.pop_if(|last| *last == b'\n').is_some();
+        self.text = String::from_utf8(bytes).map_err(|_| match self.line {
+            1 => self.wrong("this is no export of Parlor"),
+            _ => self.wrong("the line is not UTF-8: the file was damaged"),
+        })?;
+        match whole {
+            true => Ok(()),
+            false if read == 0 => Err(self.wrong("the file ends here: its end is missing")),
+            false if read == LINE_MAX => Err(self.wrong("the line is longer than any that an export has")),
+            false => Err(self.wrong("the file ends in the middle of this line: its end is missing")),
         }
+    }
+
+    /// Refuses anything behind the end: two files in one, or what somebody added.
+    fn ends(&mut self) -> Result<(), TransferError> {
+        self.line += 1;
+        if self.input.fill_buf()?.is_empty() {
+            return Ok(());
+        }
+        Err(self.wrong("there is something behind the export's end"))
     }
 }
 
@@ -129,8 +141,10 @@ pub fn import<C: Db>(
     if end != (carried.rows, checksum.hex()) {
         return Err(reader.wrong("the checksum does not match: the file was damaged"));
     }
+    reader.ends()?;
     progress(format!("{} rows read; the checksum matches", carried.rows));
-    finish(connection, &mut carried, keep_epoch.unwrap_or(first.at_rest))?;
+    let goes_on = first.at_rest && !is_copy(connection)?;
+    finish(connection, &mut carried, keep_epoch.unwrap_or(goes_on))?;
     Ok(carried)
 }
 
@@ -183,6 +197,13 @@ fn clear_meta<C: Db>(connection: &mut C) -> Result<(), TransferError> {
     Ok(())
 }
 
+/// Whether what was read is a backup, behind which the original may have gone on.
+fn is_copy<C: Db>(connection: &mut C) -> Result<bool, TransferError> {
+    let query = format!("SELECT 1 AS found FROM meta WHERE name = '{COPIED}'");
+    let some: Vec<Found> = sql_query(query).load(connection)?;
+    Ok(!some.is_empty())
+}
+
 #[derive(diesel::QueryableByName)]
 struct Found {
     #[diesel(sql_type = diesel::sql_types::Integer)]
@@ -193,7 +214,7 @@ struct Found {
 /// What follows from the rows: who gives out the next keys, and whether the history is another one.
 fn finish<C: Db>(connection: &mut C, carried: &mut Carried, keep_epoch: bool) -> Result<(), TransferError> {
     // Which cluster it came from says nothing about where it is now.
-    sql_query("DELETE FROM meta WHERE name = 'lineage'").execute(connection)?;
+    sql_query(format!("DELETE FROM meta WHERE name IN ('{LINEAGE}', '{COPIED}')")).execute(connection)?;
     if !keep_epoch {
         sql_query("DELETE FROM meta WHERE name = 'epoch'").execute(connection)?;
         carried.new_epoch = true;
@@ -202,10 +223,13 @@ fn finish<C: Db>(connection: &mut C, carried: &mut Carried, keep_epoch: bool) ->
         for table in TABLES.iter().filter(|table| table.counted) {
             let (name, column) = (table.name, table.columns[0].0);
             connection.batch(&format!(
-                "SELECT setval(pg_get_serial_sequence('{name}', '{column}'), max({column})) FROM {name}; ANALYZE {name}"
+                "SELECT setval(pg_get_serial_sequence('{name}', '{column}'), max({column})) FROM {name}"
             ))?;
         }
     }
-    connection.batch("ANALYZE")?;
+    // Of ours only: not all that is in the database may belong to who imports.
+    for table in TABLES {
+        connection.batch(&format!("ANALYZE {}", table.name))?;
+    }
     Ok(())
 }

@@ -19,6 +19,12 @@ const FORMAT: u32 = 1;
 /// Lines and bytes between two reports of progress.
 const ROWS_A_REPORT: u64 = 100_000;
 
+/// The name in `meta` of what says on which server the store is.
+const LINEAGE: &str = "lineage";
+
+/// The name in `meta` of what says that the file is a copy: whoever opens it begins a new epoch.
+pub const COPIED: &str = "copied";
+
 /// What was carried.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Carried {
@@ -49,7 +55,7 @@ pub enum TransferError {
         what: String,
     },
     /// There is something in the database already.
-    #[error("the database holds users already: an import needs an empty one")]
+    #[error("there is something in the database already: an import needs an empty one, so make a new one for it")]
     NotEmpty,
 }
 

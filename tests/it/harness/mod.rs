@@ -30,7 +30,7 @@ pub use raw::{Raw, RawFrame, op};
 pub use receiver::{Hook, Mood, Receiver, WEBHOOK_SECRET};
 pub use server::{Server, Setup, need_faults};
 pub use shape::{assert_has, assert_shape};
-pub use store::Store;
+pub use store::{Session, Store};
 pub use tab::{DURABLE, Dial, Tab, read, refused};
 pub use token::{Key, SECRET, Token};
 

@@ -126,17 +126,23 @@ pub struct Session {
 }
 
 impl Session {
-    fn open(url: String) -> Session {
+    pub fn open(url: String) -> Session {
+        Self::try_open(url.clone()).unwrap_or_else(|| panic!("{url} cannot be connected to"))
+    }
+
+    /// `None`: the server does not take it.
+    pub fn try_open(url: String) -> Option<Session> {
         let (statements, asked) = channel::<String>();
         let (answers, touched) = channel();
+        let (opened, outcome) = channel();
         thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()
                 .expect("a runtime");
-            let (client, connection) = runtime
-                .block_on(tokio_postgres::connect(&url, tokio_postgres::NoTls))
-                .unwrap_or_else(|error| panic!("{url}: {error:?}"));
+            let connected = runtime.block_on(tokio_postgres::connect(&url, tokio_postgres::NoTls));
+            let _ = opened.send(connected.is_ok());
+            let Ok((client, connection)) = connected else { return };
             runtime.spawn(connection);
             for statement in asked {
                 let done = runtime.block_on(client.simple_query(&statement));
@@ -158,7 +164,10 @@ impl Session {
                 }
             }
         });
-        Session { statements, touched }
+        outcome
+            .recv()
+            .expect("it tries")
+            .then_some(Session { statements, touched })
     }
 
     fn runs(&mut self, statement: &str) -> usize {

@@ -5,14 +5,13 @@ use super::Ledger;
 use crate::db::run::*;
 use std::ops::RangeInclusive;
 
-use diesel::sql_types::BigInt;
+use diesel::sql_types::{BigInt, Text};
 
 use super::Turn;
 use crate::{
     db::{
         NewMessage, Refusal, StoreError,
         position::pack,
-        query,
         rows::MessageRow,
         schema::{upload_uses, uploads},
         statement::statement,
@@ -32,9 +31,11 @@ impl<C: Ledger> Turn<'_, C> {
         let Ok(name) = UploadName::from_url(message.draft.content.as_str()) else {
             return Ok(Err(Refusal::NoSuchUpload));
         };
-        let owner: Option<i64> = query::uploads::owner(name.as_str())
-            .get_result(self.connection)
-            .optional()?;
+        let owner: Option<i64> = OwnerOf {
+            name: name.as_str().to_owned(),
+        }
+        .get_result(self.connection)
+        .optional()?;
         Ok(match owner {
             None => Err(Refusal::NoSuchUpload),
             Some(owner) if owner != message.sender.key.0 => Err(Refusal::NotYourUpload),
@@ -79,12 +80,15 @@ impl<C: Ledger> Turn<'_, C> {
 
 /// The messages at these positions show no upload any more; uploads that no other message shows are to be swept at `now`.
 /// For whoever deletes messages or removes their rows, in the same transaction; to be bounded by the caller.
-pub fn forget_uses(
-    connection: &mut impl Ledger,
+pub fn forget_uses<C: Ledger>(
+    connection: &mut C,
     positions: RangeInclusive<i64>,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let (first, last) = positions.into_inner();
+    if C::DIALECT == Dialect::Postgres {
+        let _: Vec<String> = LockShown { first, last }.load(connection)?;
+    }
     MarkUnused {
         first,
         last,
@@ -93,6 +97,21 @@ pub fn forget_uses(
     .execute(connection)?;
     ForgetUses { first, last }.execute(connection)?;
     Ok(())
+}
+
+statement! {
+    /// Whose an upload is. Who shows it and who sweeps it or forgets a use of it wait for each other: on PostgreSQL one of
+    /// them would not see what the other one is about to commit.
+    OwnerOf { name: String as Text } -> BigInt,
+    "SELECT user_key FROM uploads WHERE name = " {name} ["" | " FOR UPDATE"]
+}
+
+statement! {
+    /// Uploads that messages from `first` to `last` show: what uses them is seen by the next statement. In one order, so that
+    /// nobody waits for each other.
+    LockShown { first: i64 as BigInt, last: i64 as BigInt } -> Text,
+    "SELECT name FROM uploads WHERE name IN (SELECT name FROM upload_uses WHERE position BETWEEN " {first} " AND " {last}
+    ") ORDER BY name" ["" | " FOR UPDATE"]
 }
 
 statement! {

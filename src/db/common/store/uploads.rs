@@ -1,6 +1,7 @@
 //! Uploads: each function is one transaction's work on a connection. Called by the store's methods.
 
 use async_trait::async_trait;
+use diesel::sql_types::{BigInt, Text};
 
 use super::{Engine, Storage};
 use crate::db::run::*;
@@ -12,6 +13,7 @@ use crate::{
         query,
         rows::broken,
         schema::{upload_endings, uploads},
+        statement::statement,
     },
     domain::{ConversationKey, Seq, Timestamp, UploadName, UserKey},
 };
@@ -84,7 +86,11 @@ fn sweep(connection: &mut impl Ledger, now: Timestamp, limit: usize) -> Result<V
     if let Some(ended) = query::uploads::endings().load::<i64, _>(connection)?.first() {
         forget_ended(connection, *ended, now)?;
     }
-    let due: Vec<String> = query::uploads::due(now.millis(), limit as i64).load(connection)?;
+    let due: Vec<String> = Due {
+        now: now.millis(),
+        limit: limit as i64,
+    }
+    .load(connection)?;
     diesel::delete(uploads::table.filter(uploads::name.eq_any(&due))).execute(connection)?;
     due.iter().map(|name| parse(name)).collect()
 }
@@ -103,6 +109,14 @@ fn forget_ended(connection: &mut impl Ledger, key: i64, now: Timestamp) -> Resul
         diesel::delete(upload_endings::table.find(key)).execute(connection)?;
     }
     Ok(())
+}
+
+statement! {
+    /// What is to be swept, longest due first, and stays so until it is. What somebody is just posting waits for the next
+    /// sweep.
+    Due { now: i64 as BigInt, limit: i64 as BigInt } -> Text,
+    "SELECT name FROM uploads WHERE sweep_at IS NOT NULL AND sweep_at <= " {now} " ORDER BY sweep_at LIMIT " {limit}
+    ["" | " FOR UPDATE SKIP LOCKED"]
 }
 
 fn parse(name: &str) -> Result<UploadName> {

@@ -189,6 +189,11 @@ struct Line {
     line: String,
 }
 
+/// What the statements are about.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    ROWS.iter().chain(BESIDE).map(|(what, _)| *what)
+}
+
 /// Runs the statements.
 pub fn rows<C: Db>(connection: &mut C, report: &mut Report, progress: &mut dyn FnMut(String)) {
     for (what, text) in ROWS.iter().chain(BESIDE) {

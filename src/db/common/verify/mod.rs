@@ -60,11 +60,24 @@ pub fn verify<C: Db>(
         report.conversations, report.messages
     ));
     structure(connection).into_iter().for_each(|found| report.find(found));
-    progress("the file's pages are read".to_owned());
+    if C::DIALECT == Dialect::Sqlite {
+        progress("the file's pages are read".to_owned());
+    }
     checks::rows(connection, &mut report, progress);
     checks::slugs(connection, &mut report);
     walk::changes(connection, &mut report, progress);
     Ok(report)
+}
+
+/// What is looked at, for the operator.
+pub fn looked_at() -> impl Iterator<Item = &'static str> {
+    let whole = [
+        "the file's own structure (SQLite)",
+        "positions without a gap",
+        "ids",
+        "slugs",
+    ];
+    whole.into_iter().chain(checks::names())
 }
 
 #[derive(diesel::QueryableByName)]
