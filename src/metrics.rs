@@ -65,6 +65,7 @@ metrics! {
     commit_ops: Histogram = Histogram::new([1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 2048.0, 4096.0]), "Changes in one transaction";
     append_queue: Level = Level::default(), "Changes waiting for the log";
     search_backlog: Level = Level::default(), "Conversations that the search index is known to lack something of";
+    resident_bytes: Level = Level::default(), "Memory that the process holds",
     deliveries: Count = Count::default(), "Events put into sessions' outboxes";
     volatile_dropped: Count = Count::default(), "Typing and presence notices dropped for slow readers";
     relays_overflowed: Count = Count::default(), "Times a relay's mailbox was full and its sessions were closed";

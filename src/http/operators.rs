@@ -12,7 +12,7 @@ use prometheus_client::encoding::text;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{State, asyncapi, openapi};
+use super::{State, asyncapi, figures::resident_bytes, openapi};
 use crate::protocol::ApiError;
 
 /// How long the database may take to say that it is there.
@@ -103,6 +103,9 @@ pub async fn show_prometheus(state: Data<State>) -> Result<HttpResponse, ApiErro
     let node = &state.node;
     // Kept by the store; looked at when somebody wants to know.
     node.metrics.search_backlog.set(node.store.search_backlog() as i64);
+    if let Some(bytes) = resident_bytes() {
+        node.metrics.resident_bytes.set(bytes as i64);
+    }
     text::encode(&mut figures, &state.registry).map_err(|error| {
         log::error!(target: "parlor::http", "the figures could not be written: {error}");
         ApiError::internal()

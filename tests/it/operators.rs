@@ -97,6 +97,7 @@ async fn metrics_are_prometheus_text_for_admins_and_scrapers() {
     );
     let metrics = parse(&scraped.text);
     assert!(metrics.len() >= 10, "{metrics:?}");
+    assert!(metrics["parlor_resident_bytes"][0].value > 1e6, "{metrics:?}");
     for (name, samples) in &metrics {
         assert!(name.starts_with("parlor_"), "{name}");
         for sample in samples {
