@@ -59,10 +59,10 @@ metrics! {
     messages: Count = Count::default(), "Messages committed";
     messages_repeated: Count = Count::default(), "Sends answered with an earlier message because of their clientId";
     changes: Count = Count::default(), "Durable changes committed, messages among them";
-    commits: Count = Count::default(), "Transactions committed by the log";
-    commits_failed: CountBy = CountBy::default(), "Transactions that failed, by what is known of their outcome";
-    commit_seconds: Histogram = seconds(), "How long a transaction of the log took";
-    commit_ops: Histogram = Histogram::new([1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 2048.0, 4096.0]), "Changes in one transaction";
+    commits: Count = Count::default(), "Batches committed by the log";
+    commits_failed: CountBy = CountBy::default(), "Batches that failed, or a part of which did, by what is known of the outcome";
+    commit_seconds: Histogram = seconds(), "How long a batch of the log took";
+    commit_ops: Histogram = Histogram::new([1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 2048.0, 4096.0]), "Changes in one batch";
     append_queue: Level = Level::default(), "Changes waiting for the log";
     search_backlog: Level = Level::default(), "Conversations that the search index is known to lack something of";
     deliveries: Count = Count::default(), "Events put into sessions' outboxes";

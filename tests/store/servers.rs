@@ -57,11 +57,13 @@ async fn servers_that_write_to_the_same_conversations_leave_no_gap_and_no_double
         servers.push(tokio::spawn(async move {
             let mut sent = 0;
             for batch in batches {
-                let answers = opened.log.append(batch).await.expect("no deadlock, no timeout");
-                let outcomes = answers.iter().flat_map(|answer| &answer.outcomes);
-                sent += outcomes
-                    .filter(|outcome| matches!(outcome, Ok(Outcome::Sent { .. })))
-                    .count();
+                for answer in opened.log.append(batch).await {
+                    let outcomes = answer.expect("no deadlock, no timeout").outcomes;
+                    sent += outcomes
+                        .iter()
+                        .filter(|outcome| matches!(outcome, Ok(Outcome::Sent { .. })))
+                        .count();
+                }
             }
             opened.closer.close();
             sent
