@@ -11,6 +11,8 @@ mod indexer;
 mod ledger;
 mod lookups;
 mod migrations;
+#[cfg(test)]
+mod plans;
 mod readings;
 mod rows;
 mod sends;
