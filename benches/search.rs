@@ -82,7 +82,9 @@ async fn fill(log: &mut dyn Log, to: &Conversation, sender: &Arc<User>, messages
             conversation: to.key,
             ops: some.iter().map(|n| send(sender, *n, &text(*n, many))).collect(),
         };
-        log.append(vec![append]).await.expect("committed");
+        for answer in log.append(vec![append]).await {
+            answer.expect("committed");
+        }
     }
 }
 

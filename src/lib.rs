@@ -13,3 +13,7 @@ pub mod metrics;
 pub mod protocol;
 pub mod uploads;
 pub mod webhooks;
+
+// What starts a PostgreSQL server for tests calls us by name, from wherever it is used.
+#[cfg(test)]
+extern crate self as parlor;

@@ -32,7 +32,8 @@ pub fn round(messages: usize, batch: usize) -> Round {
         let (start, cpu, written) = (Instant::now(), crate::cpu(), crate::written());
         while let Some(next) = waiting.pop() {
             let begin = Instant::now();
-            let answers = log.append(next).await.expect("a commit");
+            let answers = log.append(next).await;
+            let answers: Vec<_> = answers.into_iter().map(|answer| answer.expect("a commit")).collect();
             batches.push(begin.elapsed());
             let sent = answers
                 .iter()

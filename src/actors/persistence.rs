@@ -1,5 +1,5 @@
-//! The queue in front of the log: collects what rooms want committed while one transaction is on its way, then commits all
-//! of it in the next one (group commit). One per store. Reorders nothing within a conversation; knows no database.
+//! The queue in front of the log: collects what rooms want committed while one batch is on its way, then hands all of it to the
+//! log as the next one (group commit). One per store. Reorders nothing within a conversation; knows no database.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -17,10 +17,10 @@ use crate::{
 /// same time; one more is told `Unavailable`, and its clients try again.
 const MAILBOX: usize = 1 << 16;
 
-/// Changes in one transaction: keeps a commit, and with it the wait of everybody behind it, short.
+/// Changes in one batch: keeps a commit, and with it the wait of everybody behind it, short.
 const OPS_A_COMMIT: usize = 4096;
 
-/// Bytes of content in one transaction.
+/// Bytes of content in one batch.
 const BYTES_A_COMMIT: usize = 4 * 1024 * 1024;
 
 /// What one room wants committed, and where the answer goes. A room sends the next one when it has the answer, so the order
@@ -41,7 +41,7 @@ pub struct WhenIdle(pub oneshot::Sender<()>);
 
 /// See the file's head.
 pub struct Persistence {
-    /// `None` while a transaction is on its way.
+    /// `None` while a batch is on its way.
     log: Option<Box<dyn Log>>,
     queue: VecDeque<Append>,
     idle: Vec<oneshot::Sender<()>>,
@@ -64,7 +64,7 @@ impl Persistence {
         }
     }
 
-    /// Begins the next transaction behind what waits in the mailbox, unless one is on its way.
+    /// Begins the next batch behind what waits in the mailbox, unless one is on its way.
     fn schedule(&mut self, ctx: &mut Context<Self>) {
         if self.log.is_some() && !self.flushing {
             self.flushing = true;
@@ -105,16 +105,19 @@ impl Persistence {
             .map(|append| append.conversation)
             .filter(|_| told)
             .collect();
-        let transaction = async move {
-            let result = log.append(batch).await;
-            (log, result)
+        let decided = async move {
+            let answers = log.append(batch).await;
+            (log, answers)
         };
-        ctx.spawn(transaction.into_actor(self).map(move |(log, result), actor, ctx| {
+        ctx.spawn(decided.into_actor(self).map(move |(log, answers), actor, ctx| {
             actor.log = Some(log);
             actor.metrics.append_queue.dec_by(ops as i64);
-            actor.count(&result, began.elapsed(), ops);
-            actor.hint(places, &result);
-            answer(replies, result);
+            actor.count(&answers, began.elapsed(), ops);
+            actor.hint(places, &answers);
+            for (reply, answer) in replies.into_iter().zip(answers) {
+                // A room that panicked meanwhile reads the log again when it begins anew.
+                let _ = reply.send(answer);
+            }
             if actor.queue.is_empty() {
                 for idle in actor.idle.drain(..) {
                     let _ = idle.send(());
@@ -125,46 +128,54 @@ impl Persistence {
         }));
     }
 
-    /// Says where there is something to tell. Of a commit whose outcome is unknown there may be; looking does no harm.
-    fn hint(&self, places: Vec<ConversationKey>, result: &Result<Vec<Appended>, LogError>) {
-        match result {
-            Ok(appended) if !places.is_empty() => {
-                let changed = places.into_iter().zip(appended);
-                let changed = changed.filter(|(_, appended)| appended.head > appended.before);
-                self.webhooks.changed(changed.map(|(place, _)| place));
-            }
-            Err(LogError::Unknown(_)) => self.webhooks.changed(places),
-            _ => {}
+    /// Says where there is something to tell. Where the outcome is unknown there may be; looking does no harm.
+    fn hint(&self, places: Vec<ConversationKey>, answers: &[Result<Appended, LogError>]) {
+        if places.is_empty() {
+            return;
         }
+        let may_have = |answer: &Result<Appended, LogError>| match answer {
+            Ok(appended) => appended.head > appended.before,
+            Err(error) => matches!(error, LogError::Unknown(_)),
+        };
+        let changed = places.into_iter().zip(answers);
+        let changed = changed.filter(|(_, answer)| may_have(answer));
+        self.webhooks.changed(changed.map(|(place, _)| place));
     }
 
-    fn count(&self, result: &Result<Vec<Appended>, LogError>, took: Duration, ops: usize) {
-        match result {
-            Ok(appended) => {
-                self.metrics.commits.inc();
-                self.metrics.commit_seconds.observe(took.as_secs_f64());
-                self.metrics.commit_ops.observe(ops as f64);
-                let outcomes = || appended.iter().flat_map(|one| &one.outcomes);
-                let sent = outcomes()
-                    .filter(|outcome| matches!(outcome, Ok(Outcome::Sent { .. })))
-                    .count();
-                let repeated = outcomes()
-                    .filter(|outcome| matches!(outcome, Ok(Outcome::Repeated(_))))
-                    .count();
-                self.metrics.messages.inc_by(sent as u64);
-                self.metrics.messages_repeated.inc_by(repeated as u64);
-                self.metrics
-                    .changes
-                    .inc_by(appended.iter().map(|one| u64::from(one.head.0 - one.before.0)).sum());
-            }
-            Err(error) => {
-                let known = match error {
-                    LogError::Unavailable(_) => "nothing_committed",
-                    LogError::Unknown(_) => "unknown",
-                };
-                self.metrics.commits_failed.get_or_create(&[("outcome", known)]).inc();
-                log::error!(target: "parlor::log", "a transaction of {ops} changes failed: {error}");
-            }
+    fn count(&self, answers: &[Result<Appended, LogError>], took: Duration, ops: usize) {
+        let appended = || answers.iter().filter_map(|answer| answer.as_ref().ok());
+        if appended().next().is_some() {
+            self.metrics.commits.inc();
+            self.metrics.commit_seconds.observe(took.as_secs_f64());
+            let committed: usize = appended().map(|one| one.outcomes.len()).sum();
+            self.metrics.commit_ops.observe(committed as f64);
+        }
+        let outcomes = || appended().flat_map(|one| &one.outcomes);
+        let sent = outcomes()
+            .filter(|outcome| matches!(outcome, Ok(Outcome::Sent { .. })))
+            .count();
+        let repeated = outcomes()
+            .filter(|outcome| matches!(outcome, Ok(Outcome::Repeated(_))))
+            .count();
+        self.metrics.messages.inc_by(sent as u64);
+        self.metrics.messages_repeated.inc_by(repeated as u64);
+        let changes = appended().map(|one| u64::from(one.head.0 - one.before.0));
+        self.metrics.changes.inc_by(changes.sum());
+        self.count_failures(answers, ops);
+    }
+
+    /// Once for each way in which a batch failed, however many conversations it concerns.
+    fn count_failures(&self, answers: &[Result<Appended, LogError>], ops: usize) {
+        for (unknown, known) in [(true, "unknown"), (false, "nothing_committed")] {
+            let errors = answers.iter().filter_map(|answer| answer.as_ref().err());
+            let mut failed = errors.filter(|error| matches!(error, LogError::Unknown(_)) == unknown);
+            let Some(first) = failed.next() else { continue };
+            let (conversations, all) = (1 + failed.count(), answers.len());
+            self.metrics.commits_failed.get_or_create(&[("outcome", known)]).inc();
+            log::error!(
+                target: "parlor::log",
+                "{conversations} of {all} conversations with {ops} changes failed: {first}"
+            );
         }
     }
 }
@@ -177,22 +188,6 @@ fn size(op: &Op) -> usize {
         // Each reads all that the message has.
         Op::React { .. } => 4096,
         _ => 256,
-    }
-}
-
-fn answer(replies: Vec<oneshot::Sender<Result<Appended, LogError>>>, result: Result<Vec<Appended>, LogError>) {
-    match result {
-        Ok(appended) => {
-            for (reply, appended) in replies.into_iter().zip(appended) {
-                // A room that panicked meanwhile reads the log again when it begins anew.
-                let _ = reply.send(Ok(appended));
-            }
-        }
-        Err(error) => {
-            for reply in replies {
-                let _ = reply.send(Err(error.clone()));
-            }
-        }
     }
 }
 
@@ -236,7 +231,7 @@ impl Handler<WhenIdle> for Persistence {
     }
 }
 
-/// Comes back to the actor behind what waits in its mailbox, so that all of it goes into the next transaction.
+/// Comes back to the actor behind what waits in its mailbox, so that all of it goes into the next batch.
 #[derive(Message)]
 #[rtype(result = "()")]
 struct Flush;

@@ -129,7 +129,7 @@ pub const SETTINGS: &[Setting] = &[
         "The database: postgres://USER:PASSWORD@HOST/DATABASE or sqlite://PATH. Without it, parlor.sqlite3 in the data directory.",
         |d, t| parse::put(&mut d.config.database_url, parse::optional(t, parse::database_url).map(Option::flatten))),
     setting!("database_connections", "PARLOR_DATABASE_CONNECTIONS", "database-connections", "N", "8",
-        "Connections to PostgreSQL that read at once; two more write.",
+        "Connections to PostgreSQL that read at once; five more write.",
         |d, t| parse::put(&mut d.config.database_connections, parse::number(t, 1..=1000))),
     setting!("migrate", "PARLOR_MIGRATE", "migrate", "on|off", "on",
         "Whether the server brings the database's schema up to date when it starts. off: it refuses to start until \

@@ -15,18 +15,20 @@ use crate::{
 
 /// Commits the durable changes of conversations.
 ///
-/// Promises: `append` commits all of a call in one transaction or nothing; the ops of one conversation take effect in the
-/// order given; each op that takes a `seq` takes the next one of its conversation's counter row in the same transaction, so
-/// that positions are gap-free with any number of processes on one database. A repeated `client_id` of the same sender and
-/// conversation is recognised for as long as its row exists, also within one call. Does not promise anything about the
-/// order between conversations. An op that is refused changes nothing and takes no `seq`; the others go on.
+/// Promises: of each conversation, `append` commits all that a call has or nothing (what conversations have is committed together
+/// or apart, as the database likes); the ops of one conversation take effect in the order given; each op that takes a `seq`
+/// takes the next one of its conversation's counter row in the same transaction, so that positions are gap-free with any number
+/// of processes on one database. A repeated `client_id` of the same sender and conversation is recognised for as long as its
+/// row exists, also within one call. Does not promise anything about the order between conversations. An op that is refused
+/// changes nothing and takes no `seq`; the others go on.
 #[async_trait]
 pub trait Log: Send {
-    /// Commits `batch`; the answer is aligned with it. Returns after the commit is durable.
-    async fn append(&mut self, batch: Vec<ConversationAppend>) -> Result<Vec<Appended>, LogError>;
+    /// Commits `batch`; the answer is aligned with it, and concerns one conversation each: that the outcome of one is not known
+    /// says nothing about the others. Returns when everything is decided, and durable where it was committed.
+    async fn append(&mut self, batch: Vec<ConversationAppend>) -> Vec<Result<Appended, LogError>>;
 }
 
-/// Why a batch was not acknowledged; either way nobody may be told that it took place.
+/// Why what a conversation has was not acknowledged; either way nobody may be told that it took place.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum LogError {
     /// Nothing was committed.

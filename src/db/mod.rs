@@ -4,6 +4,8 @@
 mod append;
 mod common;
 mod error;
+#[cfg(test)]
+mod hot;
 mod open;
 mod position;
 pub mod postgres;

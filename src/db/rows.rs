@@ -175,6 +175,12 @@ impl People {
     }
 }
 
+impl From<Arc<User>> for People {
+    fn from(user: Arc<User>) -> Self {
+        Self(HashMap::from([(user.key.0, user)]))
+    }
+}
+
 /// A conversation's kind from its number.
 pub fn kind(code: i16, key: i64) -> Result<Kind, StoreError> {
     Kind::from_code(code).ok_or_else(|| broken("a conversation's kind", key))

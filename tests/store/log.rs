@@ -113,7 +113,7 @@ async fn one_call_takes_many_conversations_and_one_of_them_twice() {
         ops: (0..n).map(|n| world.send(&ann, words(&format!("{n}")))).collect(),
     };
     let batch = vec![part(one.key, 3), part(two.key, 5), part(one.key, 2), part(two.key, 0)];
-    let answers = world.log.lock().await.append(batch).await.unwrap();
+    let answers = world.appends(batch).await;
     let spans: Vec<(u32, u32)> = answers.iter().map(|a| (a.before.0, a.head.0)).collect();
     assert_eq!(spans, [(0, 3), (0, 5), (3, 5), (5, 5)]);
     let outcomes: Vec<usize> = answers.iter().map(|a| a.outcomes.len()).collect();
@@ -122,7 +122,7 @@ async fn one_call_takes_many_conversations_and_one_of_them_twice() {
         [3, 5, 2, 0],
         "an append of nothing says where the conversation stands"
     );
-    assert!(world.log.lock().await.append(Vec::new()).await.unwrap().is_empty());
+    assert!(world.appends(Vec::new()).await.is_empty());
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! The contract of the store, for every database: what `Store` and `Log` promise, each test on a fresh store in a real
 //! file or, with `PARLOR_TEST_DATABASE=postgres`, on a real server. One module per area; `world` is what they speak.
 
+mod batches;
 mod blocks;
 mod carrying;
 mod entry;

@@ -414,9 +414,17 @@ impl World {
             conversation: to.key,
             ops,
         }];
-        let mut answers = self.log.lock().await.append(batch).await?;
+        let mut answers = self.log.lock().await.append(batch).await;
         assert_eq!(answers.len(), 1);
-        Ok(answers.remove(0))
+        answers.remove(0)
+    }
+
+    /// What must not fail, of several conversations at once.
+    pub async fn appends(&self, batch: Vec<ConversationAppend>) -> Vec<Appended> {
+        let asked = batch.len();
+        let answers = self.log.lock().await.append(batch).await;
+        assert_eq!(answers.len(), asked);
+        answers.into_iter().map(Result::unwrap).collect()
     }
 
     pub async fn append(&self, to: &Conversation, ops: Vec<Op>) -> Appended {

@@ -96,9 +96,9 @@ impl Backlog {
         self.count.clone()
     }
 
-    /// Notes what a batch of the log changed.
-    pub fn note(&mut self, batch: &[ConversationAppend], appended: &[Appended]) {
-        for (append, appended) in batch.iter().zip(appended) {
+    /// Notes what was appended.
+    pub fn note<'a>(&mut self, done: impl Iterator<Item = (&'a ConversationAppend, &'a Appended)>) {
+        for (append, appended) in done {
             let expired = |outcome: &Result<_, _>| matches!(outcome, Ok(Outcome::Expired { .. }));
             if appended.head > appended.before || appended.outcomes.iter().any(expired) {
                 self.behind.insert(append.conversation.0);

@@ -18,7 +18,10 @@ use diesel_async::{
     AsyncPgConnection, SimpleAsyncConnection,
     methods::{ExecuteDsl, LoadQuery},
 };
-use futures_util::{TryStreamExt, future::join};
+use futures_util::{
+    FutureExt, TryStreamExt,
+    future::{LocalBoxFuture, join},
+};
 use tokio::{runtime::Runtime, time::timeout};
 
 use super::{append::Turns, target::Target};
@@ -57,6 +60,20 @@ pub struct PgDb {
     open: bool,
     /// What the log knows and has not written yet; see `append`.
     pub turns: Turns,
+}
+
+/// A statement on its way to the server.
+pub type Sending = Box<dyn for<'a> FnOnce(&'a AsyncPgConnection) -> LocalBoxFuture<'a, QueryResult<usize>>>;
+
+/// A statement that is sent later, with others.
+pub fn sending<Q: PgExecutes + 'static>(statement: Q) -> Sending {
+    Box::new(move |connection| {
+        async move {
+            let mut on = connection;
+            ExecuteDsl::execute(statement, &mut on).await
+        }
+        .boxed_local()
+    })
 }
 
 /// A statement that PostgreSQL can run.
@@ -126,7 +143,7 @@ impl PgDb {
 
     /// From here on everything is one transaction; `how` begins it. Nothing is sent yet.
     pub fn begin(&mut self, how: &'static str) {
-        self.turns.end();
+        self.turns = Turns::default();
         self.begin = Some(how);
         self.open = false;
     }
@@ -139,7 +156,11 @@ impl PgDb {
         }
         let text = match end {
             End::Commit => "COMMIT",
-            End::Rollback => "ROLLBACK",
+            End::Rollback => {
+                // What was not written need not be.
+                self.turns = Turns::default();
+                "ROLLBACK"
+            }
         };
         let ended = self.batch(text);
         if let Err(error) = ended {
@@ -187,7 +208,7 @@ impl PgDb {
         Ok(())
     }
 
-    /// Runs a statement without writing first what waits: for `append`, which writes it.
+    /// Runs a statement that has nothing to do with what waits, without writing that first.
     pub fn run_now<Q: PgExecutes>(&mut self, statement: Q) -> QueryResult<usize> {
         self.ask(async |mut on| ExecuteDsl::execute(statement, &mut on).await)
     }
@@ -197,8 +218,10 @@ impl PgDb {
         self.ask(async |mut on| LoadQuery::internal_load(query, &mut on).await?.try_collect().await)
     }
 
-    /// Sends the beginning of the transaction, if it is due, and `work` behind it, and waits for both.
-    fn ask<'a, T, F, W>(&'a mut self, work: W) -> QueryResult<T>
+    /// Sends the beginning of the transaction, if it is due, and `work` behind it, and waits for both. `work` may be several
+    /// statements at once: the server gets them in the order in which their futures are polled first, also when one of
+    /// them has to be prepared (the cache of prepared statements is locked until it is, and whoever waits for it stands in line).
+    pub fn ask<'a, T, F, W>(&'a mut self, work: W) -> QueryResult<T>
     where
         W: FnOnce(&'a AsyncPgConnection) -> F,
         F: Future<Output = QueryResult<T>>,
@@ -286,6 +309,7 @@ impl Db for PgDb {
 
     fn run<Q: Executes>(&mut self, statement: Q) -> QueryResult<usize> {
         self.write_turns()?;
+        self.turns.lookups.forget();
         self.ask(async |mut on| ExecuteDsl::execute(statement, &mut on).await)
     }
 

@@ -1,5 +1,5 @@
 //! The thread that keeps the search index up to date, behind what was committed: the same bounded steps as on SQLite, as
-//! writes of the store. Told by the appender; ends when the store closes. Several servers may do the same work twice, and do
+//! writes of the store. Told by the appenders; ends when the store closes. Several servers may do the same work twice, and do
 //! no harm by it.
 
 use std::{
@@ -54,10 +54,10 @@ impl Indexer {
         self.0.backlog.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A batch was committed.
-    pub fn note(&self, batch: &[ConversationAppend], appended: &[Appended]) {
+    /// This was appended.
+    pub fn note<'a>(&self, done: impl Iterator<Item = (&'a ConversationAppend, &'a Appended)>) {
         let mut shared = self.lock();
-        shared.0.note(batch, appended);
+        shared.0.note(done);
         shared.1 = Some(Instant::now());
         self.0.noted.notify_one();
     }

@@ -1,16 +1,24 @@
-//! The store on a server: one thread that appends to the log, one that writes what takes no seq, a pool of threads that
+//! The store on a server: a few threads that append to the log, one that writes what takes no seq, a pool of threads that
 //! read, each with a connection of its own. Opened by `open`, whose callers see the two traits only. Several processes may
 //! work on one database.
 
 mod append;
 mod connection;
+mod groups;
+mod guesses;
 mod health;
 mod history;
 mod indexer;
+mod ledger;
+mod lookups;
 mod migrations;
+#[cfg(test)]
+mod plans;
+mod readings;
 mod rows;
 mod sends;
 mod target;
+mod waits;
 mod words;
 mod workers;
 
@@ -21,10 +29,13 @@ use std::{
 };
 
 use async_trait::async_trait;
+use futures_util::future::join_all;
 
 use self::{
     append::WRITE_LOCKED,
     connection::{End, PgDb},
+    groups::Group,
+    guesses::Guesses,
     history::History,
     indexer::Indexer,
     target::Target,
@@ -119,9 +130,10 @@ fn engine(
         Ok(workers)
     };
     let engine = PostgresEngine {
-        appender: start("parlor-pg-log", 1, Some(db))?,
+        appenders: start("parlor-pg-log", groups::CONNECTIONS, Some(db))?,
         writer: start("parlor-pg-write", 1, None)?,
         readers: start("parlor-pg-read", options.readers.max(1), None)?,
+        guesses: Guesses::default(),
         indexer: Indexer::new(),
         committed: Arc::default(),
         history: history.clone(),
@@ -225,9 +237,11 @@ fn target(url: &str) -> Result<Arc<Target>, OpenError> {
 /// The threads with their connections.
 #[derive(Clone)]
 struct PostgresEngine {
-    appender: Workers,
+    appenders: Workers,
     writer: Workers,
     readers: Workers,
+    /// What the appenders believe.
+    guesses: Guesses,
     /// What brings the search index up to date.
     indexer: Indexer,
     /// When the last commit succeeded.
@@ -241,24 +255,47 @@ impl PostgresEngine {
         *self.committed.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
 
-    async fn append(&self, batch: Vec<ConversationAppend>) -> Result<Vec<Appended>, StoreError> {
+    /// Each group on a connection of its own, at the same time: what befalls one of them befalls no other.
+    async fn append(&self, batch: Vec<ConversationAppend>) -> Vec<Result<Appended, LogError>> {
+        let nothing = || Err(LogError::Unavailable("it was not tried".to_owned()));
+        let mut answers: Vec<_> = batch.iter().map(|_| nothing()).collect();
+        let groups = groups::split(batch, &self.guesses);
+        let decided = join_all(groups.into_iter().map(|group| self.commit(group))).await;
+        for (place, answer) in decided.into_iter().flatten() {
+            if let Some(slot) = answers.get_mut(place) {
+                *slot = answer.map_err(LogError::from);
+            }
+        }
+        answers
+    }
+
+    async fn commit(&self, group: Group) -> Vec<(usize, Result<Appended, StoreError>)> {
+        let Group { kind, places, batch } = group;
         let engine = self.clone();
         let work = move |db: &mut PgDb, answer: workers::Answer<_>| {
-            let outcome = append::commit(db, &batch);
-            if let Ok(appended) = &outcome {
+            let decided = append::commit(db, &engine.guesses, kind, &batch);
+            let done = batch.iter().zip(&decided);
+            let done: Vec<_> = done
+                .filter_map(|(one, decided)| Some((one, decided.as_ref().ok()?)))
+                .collect();
+            if !done.is_empty() {
                 engine.note_commit();
-                let given = appended.iter().map(|one| u64::from(one.head.0 - one.before.0));
+                let given = done.iter().map(|(_, one)| u64::from(one.head.0 - one.before.0));
                 engine.history.grew(given.sum());
-                engine.indexer.note(&batch, appended);
+                engine.indexer.note(done.into_iter());
             }
-            answer.give(outcome);
+            answer.give(Ok(decided));
         };
-        self.appender.ask(work).await
+        let decided = match self.appenders.ask(work).await {
+            Ok(decided) => decided,
+            Err(error) => vec![Err(error); places.len()],
+        };
+        places.into_iter().zip(decided).collect()
     }
 
     fn close(self, threads: Vec<JoinHandle<()>>) {
         self.indexer.close();
-        for workers in [&self.appender, &self.writer, &self.readers] {
+        for workers in [&self.appenders, &self.writer, &self.readers] {
             workers.close();
         }
         for thread in threads {
@@ -322,7 +359,7 @@ struct PostgresLog(PostgresEngine);
 
 #[async_trait]
 impl Log for PostgresLog {
-    async fn append(&mut self, batch: Vec<ConversationAppend>) -> Result<Vec<Appended>, LogError> {
-        Ok(self.0.append(batch).await?)
+    async fn append(&mut self, batch: Vec<ConversationAppend>) -> Vec<Result<Appended, LogError>> {
+        self.0.append(batch).await
     }
 }

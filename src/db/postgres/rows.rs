@@ -1,5 +1,5 @@
 //! New messages, column by column: as PostgreSQL takes many of them in one statement whose text does not depend on how
-//! many there are. Filled by `append` and `sends`.
+//! many there are. Filled by `waits` and `sends`.
 
 use diesel::{
     pg::Pg,
@@ -43,23 +43,28 @@ impl Rows {
         self.mentions.push(row.mentions.map(str::to_owned));
     }
 
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.positions.len()
+    }
+
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.positions.is_empty()
     }
 
-    /// Forgets them all.
-    pub fn clear(&mut self) {
-        self.positions.clear();
-        self.ids.clear();
-        self.kinds.clear();
-        self.senders.clear();
-        self.contents.clear();
-        self.client_ids.clear();
-        self.client_hashes.clear();
-        self.replies.clear();
-        self.created_ats.clear();
-        self.mentions.clear();
+    /// Forgets all but the first ones.
+    pub fn truncate(&mut self, len: usize) {
+        self.positions.truncate(len);
+        self.ids.truncate(len);
+        self.kinds.truncate(len);
+        self.senders.truncate(len);
+        self.contents.truncate(len);
+        self.client_ids.truncate(len);
+        self.client_hashes.truncate(len);
+        self.replies.truncate(len);
+        self.created_ats.truncate(len);
+        self.mentions.truncate(len);
     }
 
     /// The insertion of all; what follows decides whether it takes place (a WHERE clause, or nothing).
@@ -96,14 +101,14 @@ impl Rows {
 }
 
 /// Inserts them.
-pub struct InsertMessages<'b>(pub &'b Rows);
+pub struct InsertMessages(pub Rows);
 
-impl QueryId for InsertMessages<'_> {
-    type QueryId = InsertMessages<'static>;
+impl QueryId for InsertMessages {
+    type QueryId = InsertMessages;
     const HAS_STATIC_QUERY_ID: bool = true;
 }
 
-impl QueryFragment<Pg> for InsertMessages<'_> {
+impl QueryFragment<Pg> for InsertMessages {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         self.0.insert(&mut out)
     }

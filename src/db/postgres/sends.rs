@@ -1,21 +1,20 @@
-//! The hot path: a batch that does nothing but send, in one statement, which is one round trip and one transaction. Called
-//! by `append`.
+//! The hot path: what does nothing but send, in one statement, which is one round trip and one transaction. Called by `append`.
 //!
-//! The next seqs follow from the counter rows as our last commit left them. The statement locks those rows in the order of
-//! their keys and goes through only when every one is still where we believe it to be, and when none of the batch's client
-//! ids is known; else it changes nothing, and the batch goes the long way. A process that is alone on its conversations,
-//! which is the usual case, is never wrong.
+//! The next seqs follow from the counter rows as our last commits left them. The statement locks those rows in the order of
+//! their keys, and appends to each conversation that is still where we believe it to be, unless one of its client ids is known;
+//! the others it leaves alone, and they go the long way. A process that is alone on its conversations, which is the usual
+//! case, is never wrong; of several that share some, only those go the long way which another one has just moved.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use diesel::{
     pg::Pg,
-    query_builder::{AstPass, QueryFragment, QueryId},
+    query_builder::{AstPass, Query, QueryFragment, QueryId},
     result::QueryResult,
     sql_types::{Array, BigInt},
 };
 
-use super::{connection::PgDb, rows::Rows};
+use super::{connection::PgDb, guesses::Guesses, rows::Rows};
 use crate::{
     db::{
         Appended, ConversationAppend, NewMessage, Op, Outcome, StoreError,
@@ -27,7 +26,50 @@ use crate::{
     domain::{ClientId, ConversationKey, MessageId, MessageType, Seq},
 };
 
-/// What a batch of sends would make of the store.
+/// What became of a part: `None`, nothing; it has to go the long way.
+pub type Tried = Option<Result<Appended, StoreError>>;
+
+/// Whether a send is nothing but a row and a step of the counter.
+pub fn is_plain(message: &NewMessage) -> bool {
+    let draft = &message.draft;
+    draft.reply_to.is_none()
+        && draft.kind != MessageType::Image
+        && message.mentions.is_empty()
+        && message.pause_seconds.is_none_or(|seconds| seconds == 0)
+}
+
+/// Commits what of `batch` only sends and is where we believe it to be; aligned. An error after which a part may have been
+/// committed all the same is [`StoreError::Unknown`].
+pub fn try_commit(db: &mut PgDb, guesses: &Guesses, batch: &[ConversationAppend]) -> Vec<Tried> {
+    let mut plan = guesses.look(|known| Plan::of(known, batch));
+    if plan.heads.is_empty() {
+        return vec![None; batch.len()];
+    }
+    let moved: QueryResult<Vec<i64>> = db.load_now(SendAll::new(&plan));
+    let planned = std::mem::take(&mut plan.appended);
+    let moved = match moved {
+        Ok(moved) => moved.into_iter().collect::<HashSet<i64>>(),
+        Err(error) => {
+            guesses.forget(plan.heads.keys().copied());
+            let refused = db.is_usable() && db.batch("ROLLBACK").is_ok();
+            let error = match refused {
+                // The server said no, and is there to say more.
+                true => error.into(),
+                false => StoreError::Unknown(error.to_string()),
+            };
+            return planned.into_iter().map(|one| one.map(|_| Err(error.clone()))).collect();
+        }
+    };
+    let (done, left): (Vec<_>, Vec<_>) = plan.heads.iter().partition(|(key, _)| moved.contains(key));
+    guesses.learn(done.into_iter().map(|(key, (_, head))| (*key, *head)));
+    guesses.forget(left.into_iter().map(|(key, _)| *key));
+    let went = |one: &ConversationAppend| moved.contains(&one.conversation.0);
+    let both = planned.into_iter().zip(batch);
+    both.map(|(appended, one)| appended.filter(|_| went(one)).map(Ok))
+        .collect()
+}
+
+/// What sends would make of the store.
 #[derive(Default)]
 struct Plan {
     rows: Rows,
@@ -35,83 +77,60 @@ struct Plan {
     seen: HashSet<i64>,
     /// By key: where we believe the conversation to be, and where it will be.
     heads: BTreeMap<i64, (Head, Head)>,
-    appended: Vec<Appended>,
-}
-
-/// Commits `batch` if it only sends and all is as we believe; `None` when nothing was done. An error after which it may
-/// have been committed all the same is [`StoreError::Unknown`].
-pub fn try_commit(db: &mut PgDb, batch: &[ConversationAppend]) -> Result<Option<Vec<Appended>>, StoreError> {
-    let Some(plan) = Plan::of(db, batch) else {
-        return Ok(None);
-    };
-    let statement = SendAll::new(&plan);
-    let written = db.run_now(&statement);
-    match written {
-        Ok(count) if count == plan.heads.len() => {
-            for (key, (_, head)) in &plan.heads {
-                db.turns.learn(*key, *head);
-            }
-            Ok(Some(plan.appended))
-        }
-        Ok(_) => {
-            for key in plan.heads.keys() {
-                db.turns.guesses.remove(key);
-            }
-            Ok(None)
-        }
-        Err(error) => {
-            for key in plan.heads.keys() {
-                db.turns.guesses.remove(key);
-            }
-            let refused = db.is_usable() && db.batch("ROLLBACK").is_ok();
-            Err(if refused {
-                // The server said no, and is there to say more.
-                error.into()
-            } else {
-                StoreError::Unknown(error.to_string())
-            })
-        }
-    }
+    /// Conversations that cannot go this way, from some part on.
+    out: HashSet<i64>,
+    /// Aligned with the batch.
+    appended: Vec<Option<Appended>>,
 }
 
 impl Plan {
-    /// `None`: there is more to it than sending, or we do not know where the conversations stand.
-    fn of(db: &PgDb, batch: &[ConversationAppend]) -> Option<Self> {
+    fn of(known: &HashMap<i64, Head>, batch: &[ConversationAppend]) -> Self {
         let mut plan = Self::default();
         for one in batch {
-            if one.ops.is_empty() {
-                // Whoever appends nothing wants to know, not to believe.
-                return None;
-            }
-            let key = one.conversation;
-            let believed = match plan.heads.get(&key.0) {
-                Some((believed, _)) => *believed,
-                None => *db.turns.guesses.get(&key.0)?,
+            let key = one.conversation.0;
+            let (rows, hashes) = (plan.rows.len(), plan.hashes.len());
+            let appended = match plan.out.contains(&key) {
+                true => None,
+                false => plan.part(known, one),
             };
-            let mut head = plan.heads.get(&key.0).map_or(believed, |(_, head)| *head);
-            let before = head.seq;
-            let mut outcomes = Vec::with_capacity(one.ops.len());
-            for op in &one.ops {
-                let Op::Send(message) = op else { return None };
-                outcomes.push(Ok(plan.send(key, &mut head, message)?));
+            if appended.is_none() {
+                // What comes behind has to stay behind.
+                plan.out.insert(key);
+                plan.rows.truncate(rows);
+                plan.hashes.truncate(hashes);
             }
-            plan.heads.insert(key.0, (believed, head));
-            plan.appended.push(Appended {
-                outcomes,
-                before,
-                head: head.seq,
-            });
+            plan.appended.push(appended);
         }
-        (!plan.heads.is_empty()).then_some(plan)
+        plan
+    }
+
+    /// `None`: there is more to it than sending, or we do not know where the conversation stands.
+    fn part(&mut self, known: &HashMap<i64, Head>, one: &ConversationAppend) -> Option<Appended> {
+        let key = one.conversation;
+        let (believed, mut head) = match self.heads.get(&key.0) {
+            Some(both) => *both,
+            None => known.get(&key.0).map(|head| (*head, *head))?,
+        };
+        let before = head.seq;
+        let mut outcomes = Vec::with_capacity(one.ops.len());
+        for op in &one.ops {
+            let Op::Send(message) = op else { return None };
+            outcomes.push(Ok(self.send(key, &mut head, message)?));
+        }
+        if outcomes.is_empty() {
+            return None;
+        }
+        self.heads.insert(key.0, (believed, head));
+        Some(Appended {
+            outcomes,
+            before,
+            head: head.seq,
+        })
     }
 
     fn send(&mut self, key: ConversationKey, head: &mut Head, message: &NewMessage) -> Option<Outcome> {
         let draft = &message.draft;
-        let simple = draft.reply_to.is_none()
-            && draft.kind != MessageType::Image
-            && message.mentions.is_empty()
-            && message.pause_seconds.is_none_or(|seconds| seconds == 0);
-        if !simple || head.seq == Seq(u32::MAX) {
+        if !is_plain(message) || head.seq == Seq(u32::MAX) {
             return None;
         }
         let client_id = draft.client_id.as_ref();
@@ -142,7 +161,7 @@ impl Plan {
     }
 }
 
-/// The statement. It says how many counter rows it moved: all, or none.
+/// The statement. It gives the keys of the counter rows that it moved.
 struct SendAll<'b> {
     rows: &'b Rows,
     hashes: &'b Vec<i64>,
@@ -150,7 +169,6 @@ struct SendAll<'b> {
     believed: Vec<i64>,
     seqs: Vec<i64>,
     active_ats: Vec<i64>,
-    conversations: i64,
 }
 
 impl<'b> SendAll<'b> {
@@ -163,7 +181,6 @@ impl<'b> SendAll<'b> {
             believed: heads.clone().map(|(believed, _)| i64::from(believed.seq.0)).collect(),
             seqs: heads.clone().map(|(_, head)| i64::from(head.seq.0)).collect(),
             active_ats: heads.map(|(_, head)| head.active_at).collect(),
-            conversations: plan.heads.len() as i64,
         }
     }
 }
@@ -172,6 +189,12 @@ impl QueryId for SendAll<'_> {
     type QueryId = SendAll<'static>;
     const HAS_STATIC_QUERY_ID: bool = true;
 }
+
+impl Query for SendAll<'_> {
+    type SqlType = BigInt;
+}
+
+impl<C> diesel::RunQueryDsl<C> for SendAll<'_> {}
 
 impl QueryFragment<Pg> for SendAll<'_> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
@@ -187,20 +210,19 @@ impl QueryFragment<Pg> for SendAll<'_> {
         out.push_sql(
             ") AS w (key, believed, seq, active_at)), locked AS MATERIALIZED (SELECT h.conversation_key FROM wanted w \
              JOIN heads h ON h.conversation_key = w.key WHERE h.seq = w.believed AND NOT h.deleted \
-             ORDER BY h.conversation_key FOR UPDATE OF h), go AS MATERIALIZED (SELECT (SELECT count(*) FROM locked) = ",
+             ORDER BY h.conversation_key FOR UPDATE OF h), refused AS MATERIALIZED (\
+             SELECT key FROM wanted EXCEPT SELECT conversation_key FROM locked \
+             UNION ALL SELECT m.position >> 32 FROM unnest(",
         );
-        out.push_bind_param::<BigInt, _>(&self.conversations)?;
-        out.push_sql(" AND NOT EXISTS (SELECT 1 FROM unnest(");
         out.push_bind_param::<Array<BigInt>, _>(self.hashes)?;
         out.push_sql(
-            ") AS sought (hash) JOIN messages m ON m.client_hash = sought.hash WHERE m.client_hash IS NOT NULL) AS all_is_well), \
-             sent AS (",
+            ") AS sought (hash) JOIN messages m ON m.client_hash = sought.hash WHERE m.client_hash IS NOT NULL), sent AS (",
         );
         self.rows.insert(&mut out)?;
         out.push_sql(
-            " WHERE (SELECT all_is_well FROM go)) UPDATE heads SET seq = w.seq, last_message_seq = w.seq, \
-             active_at = greatest(heads.active_at, w.active_at) FROM wanted w WHERE conversation_key = w.key \
-             AND (SELECT all_is_well FROM go)",
+            " WHERE (position >> 32) <> ALL (ARRAY(SELECT key FROM refused))) UPDATE heads SET seq = w.seq, \
+             last_message_seq = w.seq, active_at = greatest(heads.active_at, w.active_at) FROM wanted w \
+             WHERE conversation_key = w.key AND w.key <> ALL (ARRAY(SELECT key FROM refused)) RETURNING conversation_key",
         );
         Ok(())
     }

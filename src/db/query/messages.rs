@@ -22,6 +22,51 @@ pub fn at(position: i64) -> _ {
     messages::table.filter(messages::position.eq(position))
 }
 
+/// Every column of a message, of its content the beginning: enough for whatever does not show the content.
+pub type BeginningColumns = (
+    messages::position,
+    messages::change_position,
+    messages::id,
+    messages::kind,
+    messages::sender_key,
+    substr<messages::content, i32, i32>,
+    messages::client_id,
+    messages::client_hash,
+    messages::reply_to,
+    messages::created_at,
+    messages::edited_at,
+    messages::deleted_at,
+    messages::deleted_by,
+    messages::mentions,
+);
+
+/// See [`BeginningColumns`].
+pub fn beginning() -> BeginningColumns {
+    (
+        messages::position,
+        messages::change_position,
+        messages::id,
+        messages::kind,
+        messages::sender_key,
+        substr(messages::content, 1, QUOTED),
+        messages::client_id,
+        messages::client_hash,
+        messages::reply_to,
+        messages::created_at,
+        messages::edited_at,
+        messages::deleted_at,
+        messages::deleted_by,
+        messages::mentions,
+    )
+}
+
+/// The message at a position, of its content the beginning.
+#[auto_type]
+pub fn beginning_at(position: i64) -> _ {
+    let columns: BeginningColumns = beginning();
+    messages::table.filter(messages::position.eq(position)).select(columns)
+}
+
 /// The messages at these positions.
 #[auto_type]
 pub fn at_each(positions: Vec<i64>) -> _ {
@@ -119,6 +164,27 @@ pub fn reactions_on(positions: Vec<i64>) -> _ {
             reactions::position,
         ))
         .select((reactions::message_position, reactions::emoji, users::id))
+}
+
+/// The same, whole rows, and whose: the position, the emoji, the user, its change, the first change of the emoji, the user's id.
+#[auto_type]
+pub fn reaction_rows(positions: Vec<i64>) -> _ {
+    reactions::table
+        .inner_join(users::table.on(users::key.eq(reactions::user_key)))
+        .filter(reactions::message_position.eq_any(positions))
+        .order((
+            reactions::message_position,
+            reactions::first_position,
+            reactions::position,
+        ))
+        .select((
+            reactions::message_position,
+            reactions::emoji,
+            reactions::user_key,
+            reactions::position,
+            reactions::first_position,
+            users::id,
+        ))
 }
 
 /// What a message said before each of its edits, oldest first: the content, since when.

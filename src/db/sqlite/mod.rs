@@ -234,7 +234,12 @@ struct SqliteLog(WriterHandle);
 
 #[async_trait]
 impl Log for SqliteLog {
-    async fn append(&mut self, batch: Vec<ConversationAppend>) -> Result<Vec<Appended>, LogError> {
-        Ok(self.0.append(batch).await?)
+    /// One transaction: all share its fate.
+    async fn append(&mut self, batch: Vec<ConversationAppend>) -> Vec<Result<Appended, LogError>> {
+        let asked = batch.len();
+        match self.0.append(batch).await {
+            Ok(appended) => appended.into_iter().map(Ok).collect(),
+            Err(error) => vec![Err(error.into()); asked],
+        }
     }
 }

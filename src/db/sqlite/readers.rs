@@ -177,8 +177,13 @@ mod tests {
         let readers = Readers::open(&path, 1, Duration::ZERO).unwrap();
         let (release, released) = mpsc::channel::<()>();
         let holder = readers.clone();
-        let held = tokio::spawn(async move { holder.read(move |_| Ok(released.recv().is_ok())).await });
-        tokio::task::yield_now().await;
+        let (begin, begun) = oneshot::channel();
+        let hold = move |_: &mut SqliteConnection| {
+            let _ = begin.send(());
+            Ok(released.recv().is_ok())
+        };
+        let held = tokio::spawn(async move { holder.read(hold).await });
+        begun.await.unwrap();
         let waiting = readers.clone();
         let refused = tokio::spawn(async move { waiting.read(|_| Ok(())).await });
         tokio::task::yield_now().await;

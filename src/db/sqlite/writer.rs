@@ -214,7 +214,7 @@ impl Writer {
             sidecar.grew(given);
         }
         if let Some(backlog) = &mut self.backlog {
-            backlog.note(batch, &appended);
+            backlog.note(batch.iter().zip(&appended));
         }
         Ok(appended)
     }

@@ -119,7 +119,7 @@ async fn sleep(time: std::time::Duration) {
 
 #[async_trait]
 impl Log for FakeStore {
-    async fn append(&mut self, batch: Vec<ConversationAppend>) -> Result<Vec<Appended>, LogError> {
+    async fn append(&mut self, batch: Vec<ConversationAppend>) -> Vec<Result<Appended, LogError>> {
         let (delay, fate) = self.memory().faults.append();
         sleep(delay.before).await;
         let applied = {
@@ -128,17 +128,18 @@ impl Log for FakeStore {
             apply.then(|| {
                 let sabotage = memory.sabotage_of_this_append();
                 let one = |append: &ConversationAppend| {
-                    memory.chats[append.conversation.0 as usize].append(&append.ops, sabotage)
+                    Ok(memory.chats[append.conversation.0 as usize].append(&append.ops, sabotage))
                 };
                 batch.iter().map(one).collect()
             })
         };
         sleep(delay.after).await;
-        match (fate, applied) {
-            (Fate::Committed, Some(applied)) => Ok(applied),
-            (Fate::Unknown { .. }, _) => Err(LogError::Unknown("a fault of the simulation".into())),
-            _ => Err(LogError::Unavailable("a fault of the simulation".into())),
-        }
+        let error = match (fate, applied) {
+            (Fate::Committed, Some(applied)) => return applied,
+            (Fate::Unknown { .. }, _) => LogError::Unknown("a fault of the simulation".into()),
+            _ => LogError::Unavailable("a fault of the simulation".into()),
+        };
+        vec![Err(error); batch.len()]
     }
 }
 

@@ -1,18 +1,15 @@
 //! Deleting, and reading; and the row of a change.
 
-use super::Ledger;
-use crate::db::run::*;
-use diesel::sql_types::{BigInt, SmallInt};
+use diesel::sql_types::{BigInt, Nullable, SmallInt};
 
-use super::{Decision, Turn};
+use super::{Decision, Ledger, Place, Reading, Turn};
 use crate::{
     db::{
         Outcome, Refusal, StoreError,
         position::{pack, unpack},
-        query,
-        rows::{self, MessageRow, People},
+        rows::MessageRow,
+        statement::statement,
         types::{Id, UuidType},
-        {common::store::unread, statement::statement},
     },
     domain::{MessageId, MessageType, Seq, Timestamp, User, UserKey},
     protocol::command::ReadUpTo,
@@ -23,7 +20,7 @@ pub const DELETED: i16 = 0;
 
 impl<C: Ledger> Turn<'_, C> {
     pub(super) fn delete(&mut self, id: MessageId, by: &User, moderator: bool, at: Timestamp) -> Decision {
-        let Some(row) = self.message(id)? else {
+        let Some(mut row) = self.beginning(id)? else {
             return Ok(Err(Refusal::NoSuchMessage));
         };
         let own = row.sender_key == by.key.0;
@@ -31,32 +28,26 @@ impl<C: Ledger> Turn<'_, C> {
             return Ok(Err(Refusal::NotYours));
         }
         if let (Some(deleted_at), Some(deleted_by)) = (row.deleted_at, row.deleted_by) {
-            let people = People::new(query::users::by_keys(vec![deleted_by]).load(self.connection)?)?;
             return Ok(Ok(Outcome::Deleted {
                 // Nothing changes a deleted message any more: its last change is the deletion.
                 seq: unpack(row.change_position).1,
                 at: Timestamp::from_millis(deleted_at),
-                by: people.get(deleted_by)?.id.clone(),
+                by: self.connection.person(deleted_by)?.id.clone(),
                 already: true,
             }));
         }
         let Some(seq) = self.next() else {
             return Ok(Err(Refusal::Ended));
         };
-        let change = pack(self.key, seq);
-        MarkDeleted {
-            position: row.position,
-            change,
-            at: at.millis(),
-            by: by.key.0,
-        }
-        .execute(self.connection)?;
         if row.change_position != row.position {
-            ForgetReactions { position: row.position }.execute(self.connection)?;
+            self.connection.forget_reactions(row.position)?;
         }
         if row.mentions.is_some() {
-            self.forget_mentions(row.position)?;
+            self.connection.forget_mentions(row.position)?;
         }
+        row.change_position = pack(self.key, seq);
+        (row.deleted_at, row.deleted_by) = (Some(at.millis()), Some(by.key.0));
+        self.connection.put_deletion(&row)?;
         self.hide_upload(&row, at)?;
         self.note_change(seq, &row, DELETED, by, at)?;
         Ok(Ok(Outcome::Deleted {
@@ -76,69 +67,44 @@ impl<C: Ledger> Turn<'_, C> {
         by: &User,
         at: Timestamp,
     ) -> Result<(), StoreError> {
-        NewChange {
+        self.connection.put_change(NewChange {
             position: pack(self.key, seq),
             message: message.position,
             id: message.id,
             kind,
             actor: by.key.0,
             at: at.millis(),
-        }
-        .execute(self.connection)?;
+        })?;
         self.take(seq, None);
         Ok(())
     }
 
-    pub(super) fn mark_read(&mut self, user: UserKey, upto: ReadUpTo, at: Timestamp) -> Decision {
-        let cursor: Option<i64> = Cursor {
-            conversation: self.key.0,
-            user: user.0,
-        }
-        .get_result(self.connection)
-        .optional()?;
-        let Some(cursor) = cursor else {
-            return Ok(Err(Refusal::NotMember));
+    pub(super) fn mark_read(&mut self, place: Place, user: UserKey, upto: ReadUpTo, at: Timestamp) -> Decision {
+        let upto = match upto {
+            ReadUpTo::Seq(seq) => Some(seq.min(self.head.seq)),
+            ReadUpTo::Message(id) => self.beginning(id)?.map(|row| unpack(row.position).1),
         };
-        let cursor = rows::seq(cursor, self.key.0)?;
-        let wanted = match upto {
-            ReadUpTo::Seq(seq) => seq.min(self.head.seq),
-            ReadUpTo::Message(id) => match self.message(id)? {
-                Some(row) => unpack(row.position).1,
-                None => return Ok(Err(Refusal::NoSuchMessage)),
-            },
-        };
-        let moved = wanted > cursor;
-        let last_read_seq: Seq = wanted.max(cursor);
-        if moved {
-            MoveCursor {
-                conversation: self.key.0,
-                user: user.0,
-                seq: i64::from(wanted.0),
-                at: at.millis(),
-            }
-            .execute(self.connection)?;
-            NewMark {
-                conversation: self.key.0,
-                user: user.0,
-                seq: i64::from(wanted.0),
-                at: at.millis(),
-            }
-            .execute(self.connection)?;
-        }
-        let unread_count = unread::count(self.connection, self.key, user, last_read_seq, self.head.seq)?;
-        let mention_count = unread::mentions(self.connection, self.key, user, last_read_seq, self.head.seq)?;
-        Ok(Ok(Outcome::Read {
-            last_read_seq,
-            moved,
-            unread_count,
-            mention_count,
-        }))
+        let answer = self.connection.mark_read(Reading {
+            place,
+            conversation: self.key,
+            user,
+            upto,
+            at,
+            head: self.head.seq,
+        })?;
+        // One that is put off comes, if there is a member to answer.
+        Ok(answer.unwrap_or(Err(Refusal::NotMember)))
     }
 }
 
 statement! {
     /// A message is deleted by a change.
-    MarkDeleted { position: i64 as BigInt, change: i64 as BigInt, at: i64 as BigInt, by: i64 as BigInt },
+    MarkDeleted {
+        position: i64 as BigInt,
+        change: i64 as BigInt,
+        at: Option<i64> as Nullable<BigInt>,
+        by: Option<i64> as Nullable<BigInt>,
+    },
     "UPDATE messages SET change_position = " {change} ", deleted_at = " {at} ", deleted_by = " {by}
     " WHERE position = " {position}
 }

@@ -1,7 +1,5 @@
 //! Editing: another content for one's own text. What it said before stays.
 
-use super::Ledger;
-use crate::db::run::*;
 use std::sync::Arc;
 
 use diesel::{
@@ -9,7 +7,7 @@ use diesel::{
     sql_types::{BigInt, Nullable, Text},
 };
 
-use super::{Decision, Turn, send::ids_of};
+use super::{Decision, Ledger, Turn, ledger::Former, send::ids_of};
 use crate::{
     db::{Outcome, Refusal, position::pack, rows::MessageRow, statement::fragment},
     domain::{Content, MessageId, MessageType, Timestamp, User},
@@ -49,15 +47,17 @@ impl<C: Ledger> Turn<'_, C> {
         let Some(seq) = self.next() else {
             return Ok(Err(Refusal::Ended));
         };
-        let change = pack(self.key, seq);
-        NewVersion { row: &row, change }.execute(self.connection)?;
         if row.mentions.is_some() {
-            self.forget_mentions(row.position)?;
+            self.connection.forget_mentions(row.position)?;
         }
         self.mention(row.position, by, mentions)?;
-        (row.change_position, row.edited_at) = (change, Some(at.millis()));
-        (row.content, row.mentions) = (content.as_str().to_owned(), ids_of(mentions)?);
-        NewContent(&row).execute(self.connection)?;
+        let former = Former {
+            content: std::mem::replace(&mut row.content, content.as_str().to_owned()),
+            written_at: row.edited_at.unwrap_or(row.created_at),
+        };
+        (row.change_position, row.edited_at) = (pack(self.key, seq), Some(at.millis()));
+        row.mentions = ids_of(mentions)?;
+        self.connection.put_edit(&row, former)?;
         self.note_change(seq, &row, EDITED, by, at)?;
         let message = Box::new(self.load(row)?);
         Ok(Ok(Outcome::Edited { message, changed: true }))
@@ -65,9 +65,10 @@ impl<C: Ledger> Turn<'_, C> {
 }
 
 /// What a message says is kept as what it said before.
-struct NewVersion<'b> {
-    row: &'b MessageRow,
-    change: i64,
+pub(super) struct NewVersion<'b> {
+    pub message: i64,
+    pub change: i64,
+    pub former: &'b Former,
 }
 
 impl QueryId for NewVersion<'_> {
@@ -77,19 +78,19 @@ impl QueryId for NewVersion<'_> {
 
 fragment!(NewVersion<'_>, self, out => {
         out.push_sql("INSERT INTO message_versions (message_position, change_position, content, written_at) VALUES (");
-        out.push_bind_param::<BigInt, _>(&self.row.position)?;
+        out.push_bind_param::<BigInt, _>(&self.message)?;
         out.push_sql(", ");
         out.push_bind_param::<BigInt, _>(&self.change)?;
         out.push_sql(", ");
-        out.push_bind_param::<Text, _>(&self.row.content)?;
+        out.push_bind_param::<Text, _>(&self.former.content)?;
         out.push_sql(", ");
-        out.push_bind_param::<BigInt, _>(self.row.edited_at.as_ref().unwrap_or(&self.row.created_at))?;
+        out.push_bind_param::<BigInt, _>(&self.former.written_at)?;
         out.push_sql(")");
         Ok(())
 });
 
 /// A message as it is after an edit.
-struct NewContent<'b>(&'b MessageRow);
+pub(super) struct NewContent<'b>(pub &'b MessageRow);
 
 impl QueryId for NewContent<'_> {
     type QueryId = NewContent<'static>;

@@ -30,6 +30,7 @@ pub fn purge(
     if turn.head != head {
         turn.write_head()?;
     }
+    connection.close_turns()?;
     Ok(more)
 }
 

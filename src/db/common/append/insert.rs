@@ -7,7 +7,10 @@ use diesel::{
     sqlite::Sqlite,
 };
 
-use crate::db::types::{Id, UuidType};
+use crate::db::{
+    rows::MessageRow,
+    types::{Id, UuidType},
+};
 
 /// A message that was never changed; as a statement, its insertion.
 pub struct NewRow<'b> {
@@ -21,6 +24,28 @@ pub struct NewRow<'b> {
     pub reply_to: Option<Id>,
     pub created_at: i64,
     pub mentions: Option<&'b str>,
+}
+
+impl NewRow<'_> {
+    /// The row as it is read.
+    pub fn whole(&self) -> MessageRow {
+        MessageRow {
+            position: self.position,
+            change_position: self.position,
+            id: self.id,
+            kind: self.kind,
+            sender_key: self.sender_key,
+            content: self.content.to_owned(),
+            client_id: self.client_id.map(str::to_owned),
+            client_hash: self.client_hash,
+            reply_to: self.reply_to,
+            created_at: self.created_at,
+            edited_at: None,
+            deleted_at: None,
+            deleted_by: None,
+            mentions: self.mentions.map(str::to_owned),
+        }
+    }
 }
 
 impl QueryId for NewRow<'_> {

@@ -5,6 +5,7 @@
 //! rest costs.
 
 mod changes;
+mod direct;
 mod edit;
 mod entry;
 mod expire;
@@ -17,12 +18,10 @@ mod send;
 mod settings;
 mod uploads;
 
-use crate::db::run::*;
 use crate::{
     db::{
-        Appended, ConversationAppend, Op, Outcome, Refusal, StoreError,
+        Appended, ConversationAppend, Op, Refusal, StoreError,
         position::pack,
-        query,
         rows::{self, MessageRow},
         statement::statement,
     },
@@ -30,12 +29,13 @@ use crate::{
 };
 
 pub use self::{
-    changes::DELETED,
+    changes::{DELETED, NewChange},
     edit::EDITED,
     expire::purge,
     insert::NewRow,
-    ledger::{HeadRow, Ledger},
-    react::REACTED,
+    ledger::{Answer, Former, HeadRow, Late, Ledger, Place, Reading},
+    pace::LastSent,
+    react::{REACTED, ReactionRow},
     uploads::forget_uses,
 };
 
@@ -47,15 +47,22 @@ pub use self::{
 };
 
 /// What became of one op: what the database says is an error of the whole batch, a refusal concerns the op alone.
-type Decision = Result<Result<Outcome, Refusal>, StoreError>;
+type Decision = Result<Answer, StoreError>;
 
 /// Applies a batch; the answer is aligned with it. An error means that the caller must roll back.
 pub fn append(connection: &mut impl Ledger, batch: &[ConversationAppend]) -> Result<Vec<Appended>, StoreError> {
     connection.open_turns(batch)?;
-    batch
-        .iter()
-        .map(|one| Turn::begin(connection, one.conversation)?.apply(&one.ops))
-        .collect()
+    let mut appended = Vec::with_capacity(batch.len());
+    for (part, one) in batch.iter().enumerate() {
+        appended.push(Turn::begin(connection, one.conversation)?.apply(part, &one.ops)?);
+    }
+    for Late { place, answer } in connection.close_turns()? {
+        let outcomes = appended.get_mut(place.part).map(|one| &mut one.outcomes);
+        if let Some(outcome) = outcomes.and_then(|outcomes| outcomes.get_mut(place.op)) {
+            *outcome = answer;
+        }
+    }
+    Ok(appended)
 }
 
 /// One conversation's part of a batch.
@@ -109,11 +116,11 @@ impl<'a, C: Ledger> Turn<'a, C> {
         Ok(Self { connection, key, head })
     }
 
-    fn apply(mut self, ops: &[Op]) -> Result<Appended, StoreError> {
+    fn apply(mut self, part: usize, ops: &[Op]) -> Result<Appended, StoreError> {
         let before = self.head;
         let mut outcomes = Vec::with_capacity(ops.len());
-        for op in ops {
-            outcomes.push(self.op(op)?);
+        for (at, op) in ops.iter().enumerate() {
+            outcomes.push(self.op(Place { part, op: at }, op)?);
         }
         if self.head != before {
             self.write_head()?;
@@ -125,7 +132,7 @@ impl<'a, C: Ledger> Turn<'a, C> {
         })
     }
 
-    fn op(&mut self, op: &Op) -> Decision {
+    fn op(&mut self, place: Place, op: &Op) -> Decision {
         match op {
             _ if self.head.deleted => Ok(Err(Refusal::Ended)),
             Op::Send(message) => self.send(message),
@@ -149,7 +156,7 @@ impl<'a, C: Ledger> Turn<'a, C> {
                 moderator,
                 at,
             } => self.delete(*message, by, *moderator, *at),
-            Op::MarkRead { user, upto, at } => self.mark_read(*user, *upto, *at),
+            Op::MarkRead { user, upto, at } => self.mark_read(place, *user, *upto, *at),
             Op::Expire { before, limit } => self.expire(*before, *limit),
             Op::AddMember {
                 actor,
@@ -222,8 +229,13 @@ impl<'a, C: Ledger> Turn<'a, C> {
 
     /// The message of this id, if it is in this conversation.
     fn message(&mut self, id: MessageId) -> Result<Option<MessageRow>, StoreError> {
-        let position = self.position(id.claimed_seq());
-        let row: Option<MessageRow> = query::messages::at(position).get_result(self.connection).optional()?;
+        let row = self.connection.message(self.position(id.claimed_seq()))?;
+        Ok(row.filter(|row| row.id.0 == id.0))
+    }
+
+    /// The same; its content may be cut off behind the beginning.
+    fn beginning(&mut self, id: MessageId) -> Result<Option<MessageRow>, StoreError> {
+        let row = self.connection.beginning(self.position(id.claimed_seq()))?;
         Ok(row.filter(|row| row.id.0 == id.0))
     }
 

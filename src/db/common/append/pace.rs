@@ -19,17 +19,12 @@ impl<C: Ledger> Turn<'_, C> {
             return Ok(None);
         };
         let (conversation, user) = (self.key.0, message.sender.key.0);
-        let last: Option<Option<i64>> = LastSent { conversation, user }.get_result(self.connection).optional()?;
-        let wait = last.flatten().and_then(|last| wait(last, message.at, pause));
+        let last = self.connection.last_sent(conversation, user)?;
+        let wait = last.and_then(|last| wait(last, message.at, pause));
         if let Some(retry_after_ms) = wait {
             return Ok(Some(Refusal::TooSoon { retry_after_ms }));
         }
-        SetLastSent {
-            conversation,
-            user,
-            at: message.at.millis(),
-        }
-        .execute(self.connection)?;
+        self.connection.put_last_sent(conversation, user, message.at.millis())?;
         Ok(None)
     }
 
@@ -49,8 +44,7 @@ impl<C: Ledger> Turn<'_, C> {
         .get_result(self.connection)
         .optional()?;
         if let Some(at) = last {
-            let user = user.0;
-            SetLastSent { conversation, user, at }.execute(self.connection)?;
+            self.connection.put_last_sent(conversation, user.0, at)?;
         }
         Ok(())
     }

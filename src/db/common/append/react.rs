@@ -1,22 +1,18 @@
 //! Reacting: one of each emoji for each user, and each emoji keeps its place for as long as somebody stands behind it.
 
-use super::Ledger;
-use crate::db::run::*;
 use diesel::{
-    QueryResult,
-    query_builder::{Query, QueryId},
+    Queryable,
+    query_builder::QueryId,
     sql_types::{BigInt, Text},
 };
 
-use super::{Decision, Turn};
+use super::{Decision, Ledger, Turn};
 use crate::{
     db::{
         Outcome, Refusal,
+        common::store::assemble,
         position::pack,
-        {
-            common::store::assemble,
-            statement::{fragment, statement},
-        },
+        statement::{fragment, statement},
     },
     domain::{Emoji, MessageId, MessageType, Timestamp, User, limits},
 };
@@ -26,7 +22,7 @@ pub const REACTED: i16 = 2;
 
 impl<C: Ledger> Turn<'_, C> {
     pub(super) fn react(&mut self, id: MessageId, by: &User, emoji: &Emoji, add: bool, at: Timestamp) -> Decision {
-        let Some(row) = self.message(id)? else {
+        let Some(row) = self.beginning(id)? else {
             return Ok(Err(Refusal::NoSuchMessage));
         };
         if row.kind == MessageType::System.code() {
@@ -35,89 +31,73 @@ impl<C: Ledger> Turn<'_, C> {
         if row.deleted_at.is_some() {
             return Ok(Err(Refusal::Deleted));
         }
-        let reaction = OneReaction {
-            message: row.position,
-            emoji: emoji.as_str(),
-            user: by.key.0,
-        };
-        let there = reaction.is_there(self.connection)?;
+        let mut reactions = self.connection.reactions(row.position)?;
+        let own = reactions
+            .iter()
+            .position(|one| one.emoji == emoji.as_str() && one.user_key == by.key.0);
         let mut changed_at = None;
-        if there != add {
+        if own.is_some() != add {
             let Some(seq) = self.next() else {
                 return Ok(Err(Refusal::Ended));
             };
             let change = pack(self.key, seq);
-            if add {
-                let count: i64 = CountReactions { message: row.position }.get_result(self.connection)?;
-                if count >= limits::REACTIONS as i64 {
+            if let Some(own) = own {
+                self.connection.take_reaction(&reactions.remove(own))?;
+            } else {
+                if reactions.len() >= limits::REACTIONS {
                     return Ok(Err(Refusal::TooManyReactions));
                 }
-                Put { reaction, change }.execute(self.connection)?;
-            } else {
-                Take(reaction).execute(self.connection)?;
+                let new = ReactionRow::new(&reactions, row.position, emoji, by, change);
+                self.connection.put_reaction(&new)?;
+                new.join(&mut reactions);
             }
-            SetChange {
-                message: row.position,
-                change,
-            }
-            .execute(self.connection)?;
+            self.connection.put_change_position(row.position, change)?;
             self.note_change(seq, &row, REACTED, by, at)?;
             changed_at = Some(seq);
         }
         Ok(Ok(Outcome::Reacted {
             seq: changed_at,
-            reactions: assemble::reactions_on(self.connection, row.position)?,
+            reactions: assemble::by_emoji(reactions.into_iter().map(|one| (one.emoji, one.user_id)), row.position)?,
         }))
     }
 }
 
-/// A row of `reactions`; as a statement, the question whether it is there.
-#[derive(Clone, Copy)]
-struct OneReaction<'b> {
-    message: i64,
-    emoji: &'b str,
-    user: i64,
+/// A row of `reactions`, and the id of its user: `query::messages::reaction_rows`.
+#[derive(Debug, Clone, Queryable)]
+pub struct ReactionRow {
+    pub message: i64,
+    pub emoji: String,
+    pub user_key: i64,
+    /// The change that put it there.
+    pub position: i64,
+    /// The change that first put this emoji there, of those that are still there.
+    pub first_position: i64,
+    pub user_id: String,
 }
 
-impl<'b> OneReaction<'b> {
-    fn is_there(&self, connection: &mut impl Ledger) -> QueryResult<bool> {
-        let found: Option<i64> = Run::get_result(*self, connection).optional()?;
-        Ok(found.is_some())
+impl ReactionRow {
+    /// Somebody reacts; behind those who used the emoji before, in the place that it has.
+    fn new(there: &[Self], message: i64, emoji: &Emoji, by: &User, change: i64) -> Self {
+        let same = there.iter().find(|one| one.emoji == emoji.as_str());
+        Self {
+            message,
+            emoji: emoji.as_str().to_owned(),
+            user_key: by.key.0,
+            position: change,
+            first_position: same.map_or(change, |one| one.first_position),
+            user_id: by.id.as_str().to_owned(),
+        }
+    }
+
+    /// Takes its place among the others: the last of its emoji.
+    pub fn join(self, others: &mut Vec<Self>) {
+        let at = others.partition_point(|one| one.first_position <= self.first_position);
+        others.insert(at, self);
     }
 }
 
-/// Which one.
-macro_rules! is_it {
-    ($reaction:expr, $out:ident) => {
-        $out.push_sql(" WHERE message_position = ");
-        $out.push_bind_param::<BigInt, _>(&$reaction.message)?;
-        $out.push_sql(" AND emoji = ");
-        $out.push_bind_param::<Text, _>($reaction.emoji)?;
-        $out.push_sql(" AND user_key = ");
-        $out.push_bind_param::<BigInt, _>(&$reaction.user)?;
-    };
-}
-
-impl QueryId for OneReaction<'_> {
-    type QueryId = OneReaction<'static>;
-    const HAS_STATIC_QUERY_ID: bool = true;
-}
-
-fragment!(OneReaction<'_>, self, out => {
-        out.push_sql("SELECT position FROM reactions");
-        is_it!(self, out);
-        Ok(())
-});
-
-impl Query for OneReaction<'_> {
-    type SqlType = BigInt;
-}
-
-/// Somebody reacts; behind those who used the emoji before, in the place that it has.
-struct Put<'b> {
-    reaction: OneReaction<'b>,
-    change: i64,
-}
+/// Somebody reacts.
+pub(super) struct Put<'b>(pub &'b ReactionRow);
 
 impl QueryId for Put<'_> {
     type QueryId = Put<'static>;
@@ -125,27 +105,22 @@ impl QueryId for Put<'_> {
 }
 
 fragment!(Put<'_>, self, out => {
-        let OneReaction { message, emoji, user } = &self.reaction;
         out.push_sql("INSERT INTO reactions (message_position, emoji, user_key, position, first_position) VALUES (");
-        out.push_bind_param::<BigInt, _>(message)?;
+        out.push_bind_param::<BigInt, _>(&self.0.message)?;
         out.push_sql(", ");
-        out.push_bind_param::<Text, _>(*emoji)?;
+        out.push_bind_param::<Text, _>(&self.0.emoji)?;
         out.push_sql(", ");
-        out.push_bind_param::<BigInt, _>(user)?;
+        out.push_bind_param::<BigInt, _>(&self.0.user_key)?;
         out.push_sql(", ");
-        out.push_bind_param::<BigInt, _>(&self.change)?;
-        out.push_sql(", coalesce((SELECT first_position FROM reactions WHERE message_position = ");
-        out.push_bind_param::<BigInt, _>(message)?;
-        out.push_sql(" AND emoji = ");
-        out.push_bind_param::<Text, _>(*emoji)?;
-        out.push_sql(" LIMIT 1), ");
-        out.push_bind_param::<BigInt, _>(&self.change)?;
-        out.push_sql("))");
+        out.push_bind_param::<BigInt, _>(&self.0.position)?;
+        out.push_sql(", ");
+        out.push_bind_param::<BigInt, _>(&self.0.first_position)?;
+        out.push_sql(")");
         Ok(())
 });
 
 /// Somebody takes it back.
-struct Take<'b>(OneReaction<'b>);
+pub(super) struct Take<'b>(pub &'b ReactionRow);
 
 impl QueryId for Take<'_> {
     type QueryId = Take<'static>;
@@ -153,16 +128,14 @@ impl QueryId for Take<'_> {
 }
 
 fragment!(Take<'_>, self, out => {
-        out.push_sql("DELETE FROM reactions");
-        is_it!(self.0, out);
+        out.push_sql("DELETE FROM reactions WHERE message_position = ");
+        out.push_bind_param::<BigInt, _>(&self.0.message)?;
+        out.push_sql(" AND emoji = ");
+        out.push_bind_param::<Text, _>(&self.0.emoji)?;
+        out.push_sql(" AND user_key = ");
+        out.push_bind_param::<BigInt, _>(&self.0.user_key)?;
         Ok(())
 });
-
-statement! {
-    /// How many reactions a message has.
-    CountReactions { message: i64 as BigInt } -> BigInt,
-    "SELECT count(*) FROM reactions WHERE message_position = " {message}
-}
 
 statement! {
     /// A message's last change is this one.

@@ -1,25 +1,23 @@
 //! Sending: once for each client id.
 
-use super::Ledger;
-use crate::db::run::*;
 use std::sync::Arc;
 
+use crate::db::run::*;
 use diesel::sql_types::{BigInt, Text};
 
-use super::{Decision, Turn, insert::NewRow};
+use super::{Decision, Ledger, Turn, insert::NewRow};
 use crate::{
     db::{
         NewMessage, Outcome, Refusal, StoreError,
-        common::store::assemble::{self, Assembly},
+        common::store::assemble,
         position::{client_hash, pack},
-        query,
-        rows::{ConversationRow, MessageRow},
+        rows::{MessageRow, People, broken},
         statement::statement,
-        types::{Id, UuidType},
+        types::Id,
     },
     domain::{
-        ClientId, Content, ConversationId, Message, MessageId, MessageType, Seq, Timestamp, User, UserId, UserKey,
-        message::Draft,
+        ClientId, Content, Message, MessageId, MessageType, Seq, Timestamp, User, UserId, UserKey,
+        message::{Draft, Quote},
     },
 };
 
@@ -37,10 +35,12 @@ impl<C: Ledger> Turn<'_, C> {
             }
             hash = Some(sought);
         }
-        if let Some(reply_to) = draft.reply_to
-            && !self.exists(reply_to)?
-        {
-            return Ok(Err(Refusal::NoSuchReply));
+        let mut answered = None;
+        if let Some(reply_to) = draft.reply_to {
+            answered = self.beginning(reply_to)?;
+            if answered.is_none() {
+                return Ok(Err(Refusal::NoSuchReply));
+            }
         }
         let Some(seq) = self.next() else {
             return Ok(Err(Refusal::Ended));
@@ -72,11 +72,25 @@ impl<C: Ledger> Turn<'_, C> {
         }
         self.mention(pack(self.key, seq), &message.sender, &message.mentions)?;
         self.take(seq, Some(message.at));
-        let quote = match draft.reply_to {
-            Some(reply_to) => assemble::quote(self.connection, self.key, reply_to)?,
-            None => None,
-        };
+        let quote = self.quote(answered)?;
         Ok(Ok(Outcome::Sent { id, seq, quote }))
+    }
+
+    /// What a message shows in those that answer it; `None` when it is deleted, or not there.
+    fn quote(&mut self, row: Option<MessageRow>) -> Result<Option<Box<Quote>>, StoreError> {
+        let Some(row) = row.filter(|row| row.deleted_at.is_none()) else {
+            return Ok(None);
+        };
+        let kind = MessageType::from_code(row.kind).ok_or_else(|| broken("a message's type", row.position))?;
+        let sender = self.connection.person(row.sender_key)?;
+        let id = MessageId(row.id.0);
+        Ok(Some(Box::new(Quote::new(
+            id,
+            id.claimed_seq(),
+            kind,
+            sender,
+            &row.content,
+        ))))
     }
 
     /// Whether this is what was sent as that row: what an edit made of it since is another matter.
@@ -93,18 +107,8 @@ impl<C: Ledger> Turn<'_, C> {
     /// Notes whom a message mentions, for counting: nobody is told of what they said themselves.
     pub(super) fn mention(&mut self, position: i64, sender: &User, mentions: &[Arc<User>]) -> Result<(), StoreError> {
         for user in mentions.iter().filter(|user| user.key != sender.key) {
-            NewMention {
-                user: user.key.0,
-                position,
-            }
-            .execute(self.connection)?;
+            self.connection.put_mention(user.key.0, position)?;
         }
-        Ok(())
-    }
-
-    /// It mentions nobody any more.
-    pub(super) fn forget_mentions(&mut self, position: i64) -> Result<(), StoreError> {
-        ForgetMentions { position }.execute(self.connection)?;
         Ok(())
     }
 
@@ -145,8 +149,9 @@ impl<C: Ledger> Turn<'_, C> {
         let positions = self.connection.by_client(hash)?;
         for position in positions {
             // Gone since, perhaps by this batch itself.
-            let row: Option<MessageRow> = query::messages::at(position).get_result(self.connection).optional()?;
-            let Some(row) = row else { continue };
+            let Some(row) = self.connection.message(position)? else {
+                continue;
+            };
             let same = row.position >> 32 == self.key.0
                 && row.sender_key == sender.0
                 && row.client_id.as_deref() == Some(client_id.as_str());
@@ -157,20 +162,27 @@ impl<C: Ledger> Turn<'_, C> {
         Ok(None)
     }
 
-    /// Whether a message of this id is in this conversation.
-    fn exists(&mut self, id: MessageId) -> Result<bool, StoreError> {
-        let position = self.position(id.claimed_seq());
-        let there: Option<Id> = IdAt { position }.get_result(self.connection).optional()?;
-        Ok(there == Some(Id(id.0)))
-    }
-
     /// A row of this conversation as clients see it.
     pub(super) fn load(&mut self, row: MessageRow) -> Result<Message, StoreError> {
-        let conversation: ConversationRow = query::conversations::by_key(self.key.0).get_result(self.connection)?;
-        let rows = [row];
-        let mut assembly = Assembly::of(self.connection, &rows, Vec::new())?;
-        let [row] = rows;
-        assembly.message(row, ConversationId(conversation.id.0))
+        let conversation = self.connection.conversation_id(self.key)?;
+        let position = row.position;
+        let reactions = if assemble::may_have_reactions(&row) {
+            self.connection.reactions(position)?
+        } else {
+            Vec::new()
+        };
+        let quote = match row.reply_to.filter(|_| row.deleted_at.is_none()) {
+            Some(reply_to) => {
+                let answered = self.beginning(MessageId(reply_to.0))?;
+                self.quote(answered)?
+            }
+            None => None,
+        };
+        let people = People::from(self.connection.person(row.sender_key)?);
+        let mut message = row.into_message(conversation, &people)?;
+        message.reactions = assemble::by_emoji(reactions.into_iter().map(|one| (one.emoji, one.user_id)), position)?;
+        message.reply_to = quote;
+        Ok(message)
     }
 }
 
@@ -188,12 +200,6 @@ statement! {
     /// Where messages with this hash of a client id stand.
     ByClient { hash: i64 as BigInt } -> BigInt,
     "SELECT position FROM messages WHERE client_hash = " {hash}
-}
-
-statement! {
-    /// The id of the message at a position.
-    IdAt { position: i64 as BigInt } -> UuidType,
-    "SELECT id FROM messages WHERE position = " {position}
 }
 
 statement! {

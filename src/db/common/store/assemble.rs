@@ -13,7 +13,7 @@ use crate::{
         rows::{MessageRow, People, broken},
         types::Id,
     },
-    domain::{ConversationId, ConversationKey, Message, MessageId, MessageType, Reaction, UserId, message::Quote},
+    domain::{ConversationId, Message, MessageId, MessageType, Reaction, UserId, message::Quote},
 };
 
 type Result<T> = std::result::Result<T, StoreError>;
@@ -80,22 +80,6 @@ impl QuotedRow {
     }
 }
 
-/// What the message at a position shows in those that answer it; `None` when it is deleted or another one stands there.
-pub fn quote(connection: &mut impl Db, conversation: ConversationKey, id: MessageId) -> Result<Option<Box<Quote>>> {
-    let rows = quoted(connection, vec![pack(conversation, id.claimed_seq())])?;
-    let Some(row) = rows.into_iter().find(|row| row.id.0 == id.0) else {
-        return Ok(None);
-    };
-    let people = People::new(query::users::by_keys(vec![row.sender_key]).load(connection)?)?;
-    row.quote(&people).map(Box::new).map(Some)
-}
-
-/// The reactions on a message.
-pub fn reactions_on(connection: &mut impl Db, position: i64) -> Result<Vec<Reaction>> {
-    let mut found = reactions(connection, vec![position])?;
-    Ok(found.remove(&position).unwrap_or_default())
-}
-
 /// Where the message stands that a row quotes.
 fn quotes(row: &MessageRow) -> Option<i64> {
     let reply_to = row.reply_to.filter(|_| row.deleted_at.is_none())?;
@@ -103,7 +87,7 @@ fn quotes(row: &MessageRow) -> Option<i64> {
 }
 
 /// A message that was never changed has none, and that is nearly every one.
-fn may_have_reactions(row: &MessageRow) -> bool {
+pub fn may_have_reactions(row: &MessageRow) -> bool {
     row.change_position != row.position && row.deleted_at.is_none()
 }
 
@@ -117,14 +101,25 @@ fn quoted(connection: &mut impl Db, mut positions: Vec<i64>) -> Result<Vec<Quote
 }
 
 fn reactions(connection: &mut impl Db, positions: Vec<i64>) -> Result<HashMap<i64, Vec<Reaction>>> {
-    let mut found: HashMap<i64, Vec<Reaction>> = HashMap::new();
+    let mut found: HashMap<i64, Vec<(String, String)>> = HashMap::new();
     if positions.is_empty() {
-        return Ok(found);
+        return Ok(HashMap::new());
     }
     let rows: Vec<(i64, String, String)> = query::messages::reactions_on(positions).load(connection)?;
     for (position, emoji, user) in rows {
+        found.entry(position).or_default().push((emoji, user));
+    }
+    let sorted = found
+        .into_iter()
+        .map(|(position, pairs)| Ok((position, by_emoji(pairs.into_iter(), position)?)));
+    sorted.collect()
+}
+
+/// Emoji and users of a message, of which equal emoji stand together.
+pub fn by_emoji(pairs: impl Iterator<Item = (String, String)>, position: i64) -> Result<Vec<Reaction>> {
+    let mut reactions: Vec<Reaction> = Vec::new();
+    for (emoji, user) in pairs {
         let user = UserId::parse(&user).map_err(|_| broken("a user's id", position))?;
-        let reactions = found.entry(position).or_default();
         match reactions.last_mut() {
             Some(last) if last.emoji == emoji => last.user_ids.push(user),
             _ => reactions.push(Reaction {
@@ -133,5 +128,5 @@ fn reactions(connection: &mut impl Db, positions: Vec<i64>) -> Result<HashMap<i6
             }),
         }
     }
-    Ok(found)
+    Ok(reactions)
 }
