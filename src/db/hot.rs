@@ -83,7 +83,7 @@ fn places(looks: &mut impl Looks, user: i64, key: i64) {
     looks.at(query::conversations::heads_of(vec![key, 2]));
     looks.at(query::conversations::by_code("a"));
     looks.at(query::conversations::key_by_slug("a"));
-    looks.at(query::conversations::count_of_kind(user, 3));
+    looks.at(store::CountOfKind { user, kind: 3 });
     looks.at(query::conversations::channels("a", "b", "c", 1, 2));
     looks.at(store::Views::<false>::new(UserKey(user), i64::MAX, i64::MAX, 4));
     looks.at(store::Views::<true>::new(UserKey(user), 2, key, 4));

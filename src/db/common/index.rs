@@ -243,9 +243,9 @@ statement! {
 statement! {
     /// Conversations behind a key that the index lacks something of.
     Lagging { after: i64 as BigInt, last: i64 as BigInt } -> BigInt,
-    "SELECT h.conversation_key FROM heads h LEFT JOIN search_progress p ON p.conversation_key = h.conversation_key
-     WHERE h.conversation_key > " {after} " AND h.conversation_key <= " {last}
-    " AND (h.seq > coalesce(p.seq, 0) OR h.expired_seq > coalesce(p.expired_seq, 0))"
+    "SELECT h.conversation_key FROM heads h WHERE h.conversation_key > " {after} " AND h.conversation_key <= " {last}
+    " AND (h.seq > coalesce((SELECT p.seq FROM search_progress p WHERE p.conversation_key = h.conversation_key), 0) \
+     OR h.expired_seq > coalesce((SELECT p.expired_seq FROM search_progress p WHERE p.conversation_key = h.conversation_key), 0))"
 }
 
 #[cfg(test)]

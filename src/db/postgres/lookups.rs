@@ -268,8 +268,8 @@ statement! {
 statement! {
     /// The messages of these client ids: hash, position.
     ByClients { hashes: Vec<i64> as Array<BigInt> } -> (BigInt, BigInt),
-    "SELECT m.client_hash, m.position FROM unnest(" {hashes} ") AS sought (hash) \
-     JOIN messages m ON m.client_hash = sought.hash WHERE m.client_hash IS NOT NULL ORDER BY m.position"
+    "WITH found AS MATERIALIZED (SELECT client_hash, position FROM messages WHERE client_hash = ANY(" {hashes}
+    ") AND client_hash IS NOT NULL) SELECT client_hash, position FROM found ORDER BY position"
 }
 
 statement! {

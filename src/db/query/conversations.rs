@@ -91,17 +91,6 @@ pub fn channels<'a>(from: &'a str, below: &'a str, without: &'a str, user: i64, 
         ))
 }
 
-/// How many conversations of this kind somebody is in.
-#[auto_type]
-pub fn count_of_kind(user: i64, kind: i16) -> _ {
-    members::table
-        .inner_join(conversations::table.on(conversations::key.eq(members::conversation_key)))
-        .filter(members::user_key.eq(user))
-        .filter(conversations::kind.eq(kind))
-        .filter(conversations::deleted_at.is_null())
-        .count()
-}
-
 /// The one of this key, deleted or not.
 #[auto_type]
 pub fn by_key(key: i64) -> _ {

@@ -110,16 +110,18 @@ statement! {
     /// Uploads that messages from `first` to `last` show: what uses them is seen by the next statement. In one order, so that
     /// nobody waits for each other.
     LockShown { first: i64 as BigInt, last: i64 as BigInt } -> Text,
-    "SELECT name FROM uploads WHERE name IN (SELECT name FROM upload_uses WHERE position BETWEEN " {first} " AND " {last}
-    ") ORDER BY name" ["" | " FOR UPDATE"]
+    "SELECT name FROM uploads WHERE name " ["IN (" | "= ANY (ARRAY("]
+    "SELECT name FROM upload_uses WHERE position BETWEEN " {first} " AND " {last} [")" | "))"]
+    " ORDER BY name" ["" | " FOR UPDATE"]
 }
 
 statement! {
     /// Uploads that only messages from `first` to `last` show.
     MarkUnused { first: i64 as BigInt, last: i64 as BigInt, now: i64 as BigInt },
-    "UPDATE uploads SET sweep_at = " {now} " WHERE name IN (SELECT name FROM upload_uses WHERE position BETWEEN "
-    {first} " AND " {last} ") AND NOT EXISTS (SELECT 1 FROM upload_uses u WHERE u.name = uploads.name AND u.position NOT BETWEEN "
-    {first} " AND " {last} ")"
+    "UPDATE uploads SET sweep_at = " {now} " WHERE name " ["IN (" | "= ANY (ARRAY("]
+    "SELECT name FROM upload_uses WHERE position BETWEEN " {first} " AND " {last} [")" | "))"]
+    " AND (SELECT 1 FROM upload_uses u WHERE u.name = uploads.name AND u.position NOT BETWEEN "
+    {first} " AND " {last} " LIMIT 1) IS NULL"
 }
 
 statement! {

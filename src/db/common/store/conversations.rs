@@ -3,6 +3,8 @@
 use crate::db::run::*;
 use std::{collections::HashMap, sync::Arc};
 
+use diesel::sql_types::{BigInt, SmallInt};
+
 use crate::{
     db::{
         Membership, NewConversation, Refusal, RoomState, StoreError,
@@ -10,6 +12,7 @@ use crate::{
         query,
         rows::{self, ConversationRow, UserRow, broken},
         schema::{conversations, heads, members},
+        statement::statement,
         types::Id,
     },
     domain::{
@@ -106,7 +109,11 @@ pub fn slug_is_taken(connection: &mut impl Db, slug: &Slug, own: Option<Conversa
 
 /// How many rooms somebody is in.
 pub fn rooms_of(connection: &mut impl Db, user: UserKey) -> Result<usize> {
-    let count: i64 = query::conversations::count_of_kind(user.0, Kind::Room.code()).get_result(connection)?;
+    let count: i64 = CountOfKind {
+        user: user.0,
+        kind: Kind::Room.code(),
+    }
+    .get_result(connection)?;
     Ok(count as usize)
 }
 
@@ -219,4 +226,11 @@ pub fn heads(connection: &mut impl Db, keys: &[ConversationKey]) -> Result<Vec<S
     keys.iter()
         .map(|key| rows::seq(known.get(&key.0).copied().unwrap_or(0), key.0))
         .collect()
+}
+
+statement! {
+    /// How many conversations of this kind somebody is in.
+    CountOfKind { user: i64 as BigInt, kind: i16 as SmallInt } -> BigInt,
+    "SELECT count(*) FROM members m WHERE m.user_key = " {user}
+    " AND (SELECT c.kind FROM conversations c WHERE c.key = m.conversation_key AND c.deleted_at IS NULL) = " {kind}
 }

@@ -42,6 +42,7 @@ type Result<T> = std::result::Result<T, StoreError>;
 
 #[cfg(test)]
 pub use self::{
+    conversations::CountOfKind,
     list::Views,
     messages::Readers as MessageReaders,
     retention::Retained,

@@ -187,19 +187,19 @@ fn claimed_at(id: MessageId) -> i64 {
 statement! {
     /// A user's conversations, newest activity first: key, last seq, activity, up to where it is gone, how far the index is.
     AllPlaces { user: i64 as BigInt, most: i64 as BigInt } -> (BigInt, BigInt, BigInt, BigInt, BigInt),
-    "SELECT m.conversation_key, h.seq, h.active_at, h.expired_seq, coalesce(p.seq, 0) FROM members m "
+    "SELECT m.conversation_key, h.seq, h.active_at, h.expired_seq, \
+     coalesce((SELECT p.seq FROM search_progress p WHERE p.conversation_key = m.conversation_key), 0) FROM members m "
     ["CROSS JOIN" | "JOIN"]
     " heads h ON h.conversation_key = m.conversation_key
-     LEFT JOIN search_progress p ON p.conversation_key = m.conversation_key
      WHERE m.user_key = " {user} " AND NOT h.deleted ORDER BY h.active_at DESC, m.conversation_key DESC LIMIT " {most}
 }
 
 statement! {
     /// One of them.
     OnePlace { user: i64 as BigInt, key: i64 as BigInt } -> (BigInt, BigInt, BigInt, BigInt, BigInt),
-    "SELECT m.conversation_key, h.seq, h.active_at, h.expired_seq, coalesce(p.seq, 0) FROM members m "
+    "SELECT m.conversation_key, h.seq, h.active_at, h.expired_seq, \
+     coalesce((SELECT p.seq FROM search_progress p WHERE p.conversation_key = m.conversation_key), 0) FROM members m "
     ["CROSS JOIN" | "JOIN"]
     " heads h ON h.conversation_key = m.conversation_key
-     LEFT JOIN search_progress p ON p.conversation_key = m.conversation_key
      WHERE m.user_key = " {user} " AND m.conversation_key = " {key} " AND NOT h.deleted"
 }
