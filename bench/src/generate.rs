@@ -26,7 +26,8 @@ const TABLES: [(&str, &str); 7] = [
     ("meta", "name value"),
     (
         "users",
-        "key id name name_folded login display_name display_name_folded avatar_url password_hash is_admin created_at last_seen_at",
+        "key id name name_folded login display_name display_name_folded avatar_url password_hash is_admin created_at \
+         last_seen_at told",
     ),
     (
         "conversations",
@@ -126,7 +127,7 @@ impl Set {
         for key in 1..=self.users {
             let (id, name) = (format!("u-{}", key - 1), format!("person {key}"));
             out.row(&json!([
-                key, id, name, name, null, name, name, null, null, 0, BEGINS, null
+                key, id, name, name, null, name, name, null, null, 0, BEGINS, null, null
             ]))?;
         }
         Ok(())

@@ -1,22 +1,14 @@
 //! From a token to a user: `http` and the sessions (`authenticate`) call it for every token that a client shows.
 //! Records users of the embedding product; never makes a user of this server.
 
-use std::{
-    hash::{BuildHasher, RandomState},
-    sync::Arc,
-};
-
-use dashmap::DashMap;
+use std::sync::Arc;
 
 use super::{Claims, Revoked, Tokens, token_key};
 use crate::{
     db::{Account, Store, TokenUser},
-    domain::{Clock, Timestamp, User, UserKey},
+    domain::{Clock, Timestamp, User},
     protocol::{ApiError, ErrorCode},
 };
-
-/// Of how many users we remember what their token said last: some 5 MB. Beyond it we begin anew.
-const REMEMBERED: usize = 100_000;
 
 /// Who somebody is, and until when.
 #[derive(Debug, Clone)]
@@ -37,9 +29,6 @@ pub struct Authenticator {
     store: Arc<dyn Store>,
     revoked: Arc<Revoked>,
     clock: Clock,
-    /// What the token of each user said of them last, as a hash: see [`Self::product_user`].
-    said: DashMap<UserKey, u64>,
-    hasher: RandomState,
 }
 
 impl Authenticator {
@@ -50,8 +39,6 @@ impl Authenticator {
             store,
             revoked,
             clock,
-            said: DashMap::new(),
-            hasher: RandomState::new(),
         }
     }
 
@@ -83,29 +70,15 @@ impl Authenticator {
     }
 
     /// A user of the embedding product: recorded on first sight, and taken over when their token says something else than
-    /// the last one did. So what a user changes here (`PATCH /api/me`) holds until the product says something new, or until
-    /// a restart lets us forget what it said.
+    /// the last one did, which the store keeps. So what is changed here (`PATCH /api/me`) holds until the product says
+    /// something new.
     async fn product_user(&self, claims: &Claims, account: Option<Account>) -> Result<Account, ApiError> {
-        let says = self
-            .hasher
-            .hash_one((&claims.name, &claims.display_name, &claims.picture));
-        if let Some(account) = account {
-            let said = self.said.get(&account.user.key).map(|said| *said);
-            if said == Some(says) || agrees(claims, &account.user) {
-                self.remember(account.user.key, says);
-                return Ok(account);
-            }
+        let said = self.token_user(claims);
+        match account {
+            // Nearly every token says what is known: that costs no commit.
+            Some(account) if said.is_old(&account) => Ok(account),
+            _ => Ok(self.store.record_token_user(said).await?),
         }
-        let recorded = self.store.record_token_user(self.token_user(claims)).await?;
-        self.remember(recorded.user.key, says);
-        Ok(recorded)
-    }
-
-    fn remember(&self, user: UserKey, says: u64) {
-        if self.said.len() >= REMEMBERED {
-            self.said.clear();
-        }
-        self.said.insert(user, says);
     }
 
     fn token_user(&self, claims: &Claims) -> TokenUser {
@@ -117,12 +90,4 @@ impl Authenticator {
             at: self.clock.now(),
         }
     }
-}
-
-/// Whether the token says nothing that the store does not know.
-fn agrees(claims: &Claims, user: &User) -> bool {
-    let same = |said: &Option<String>, known: &str| said.as_deref().is_none_or(|said| said == known);
-    same(&claims.name, &user.name)
-        && same(&claims.display_name, &user.display_name)
-        && (claims.picture.is_none() || claims.picture == user.avatar_url)
 }

@@ -13,7 +13,7 @@ use super::*;
 use crate::{
     config::JwtConfig,
     db::{
-        Account, Behind, Change, Credentials, Door, Doorway, DuePage, EndpointKey, Found, History, HistoryAt,
+        Account, Anew, Behind, Change, Credentials, Door, Doorway, DuePage, EndpointKey, Found, History, HistoryAt,
         ListCursor, Membership, NewAccount, NewConversation, NewUpload, News, Receipt, Refusal, RetentionStore,
         RoomState, Search, SearchStore, Store, StoreError, SweepFrom, Swept, SyncPage, TokenUser, Told, UploadStore,
         Version, WebhookStore,
@@ -57,6 +57,7 @@ impl Accounts {
             admin,
             local,
             last_seen_at: None,
+            told: None,
         };
         accounts.insert(id, account);
     }
@@ -160,6 +161,11 @@ impl Store for Accounts {
         }
         let mut accounts = self.accounts.lock().unwrap();
         let account = accounts.get_mut(&said.id).unwrap();
+        let Some(anew) = Anew::of(&said, account.told.as_deref()) else {
+            return Ok(account.clone());
+        };
+        let said = anew.only(&said);
+        account.told = Some(anew.told);
         let user = Arc::make_mut(&mut account.user);
         if let Some(name) = said.name {
             user.name = name;
@@ -169,6 +175,9 @@ impl Store for Accounts {
         }
         user.avatar_url = said.avatar_url.or(user.avatar_url.take());
         Ok(account.clone())
+    }
+    async fn put_product_user(&self, _: TokenUser) -> Result<Account, StoreError> {
+        not_here()
     }
     async fn revoke_token(&self, jti: &str, expires_at: Timestamp) -> Result<(), StoreError> {
         self.revoked.lock().unwrap().push((jti.to_owned(), expires_at));
@@ -374,6 +383,19 @@ async fn what_a_user_changes_here_holds_until_the_product_says_something_new() {
     desk.shown(&token).await;
     desk.store.rename("alice", "Queen Alice");
     assert_eq!(desk.shown(&token).await, "Queen Alice");
+    // Nor does another process know anything else.
+    let other = Authenticator::new(
+        desk.tokens.clone(),
+        desk.store.clone(),
+        desk.revoked.clone(),
+        Clock::virtual_from(now()),
+    );
+    assert_eq!(
+        other.authenticate(&token).await.unwrap().user.display_name,
+        "Queen Alice"
+    );
+    assert_eq!(desk.shown(&desk.product_token("alice", None)).await, "Queen Alice");
+    assert_eq!(desk.store.recorded(), 1);
     assert_eq!(desk.shown(&desk.product_token("alice", Some("Alicia"))).await, "Alicia");
 }
 

@@ -18,6 +18,7 @@ mod search;
 pub mod sqlite;
 mod statement;
 mod store;
+mod told;
 mod transfer;
 mod types;
 mod uploads;
@@ -33,6 +34,7 @@ pub use store::{
     Account, Change, Credentials, Door, Doorway, History, HistoryAt, ListCursor, Membership, NewAccount,
     NewConversation, Receipt, RoomState, Store, SyncPage, TokenUser, Version,
 };
+pub use told::Anew;
 pub use transfer::{Carried, TransferError};
 pub use uploads::{NewUpload, UploadStore};
 pub use webhooks::{Behind, EndpointKey, News, Told, WebhookStore};

@@ -92,7 +92,7 @@ impl TryFrom<UserRow> for User {
     }
 }
 
-/// A user with what only the server may know: a [`UserRow`], login, password_hash, is_admin, last_seen_at.
+/// A user with what only the server may know: a [`UserRow`], login, password_hash, is_admin, last_seen_at, told.
 #[derive(Debug, Clone, Queryable)]
 pub struct AccountRow {
     pub user: UserRow,
@@ -100,6 +100,7 @@ pub struct AccountRow {
     pub password_hash: Option<String>,
     pub is_admin: bool,
     pub last_seen_at: Option<i64>,
+    pub told: Option<String>,
 }
 
 impl TryFrom<AccountRow> for Account {
@@ -111,6 +112,7 @@ impl TryFrom<AccountRow> for Account {
             admin: row.is_admin,
             local: row.login.is_some(),
             last_seen_at: row.last_seen_at.map(Timestamp::from_millis),
+            told: row.told,
         })
     }
 }

@@ -40,6 +40,7 @@ diesel::table! {
         is_admin -> Bool,
         created_at -> BigInt,
         last_seen_at -> Nullable<BigInt>,
+        told -> Nullable<Text>,
     }
 }
 

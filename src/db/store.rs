@@ -36,8 +36,12 @@ pub trait Store: RetentionStore + SearchStore + UploadStore + WebhookStore + Sen
     async fn set_password(&self, folded: &str, hash: &str) -> Result<bool, StoreError>;
     /// Makes a user an admin or takes it away; false when there is no such user.
     async fn set_admin(&self, id: &UserId, admin: bool) -> Result<bool, StoreError>;
-    /// Records a user of the embedding product on first sight, or takes over what the token says anew.
+    /// Records a user of the embedding product on first sight, or takes over what the token says other than the last one: what
+    /// was changed here since stays.
     async fn record_token_user(&self, user: TokenUser) -> Result<Account, StoreError>;
+    /// Makes a user of the embedding product, or gives them what is said, whatever tokens said; who registered here stays as
+    /// they are. What a token says next is compared with what the last one said, not with this.
+    async fn put_product_user(&self, user: TokenUser) -> Result<Account, StoreError>;
     /// A user by id, with what only the server may know.
     async fn account(&self, id: &UserId) -> Result<Option<Account>, StoreError>;
     /// Those of `ids` who exist, in no order.
@@ -163,7 +167,7 @@ pub struct NewAccount {
     pub at: Timestamp,
 }
 
-/// A user of the embedding product, as their token says.
+/// A user of the embedding product, as their token or the product's server says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenUser {
     /// The token's `sub`.
@@ -189,6 +193,8 @@ pub struct Account {
     pub local: bool,
     /// When they were last seen.
     pub last_seen_at: Option<Timestamp>,
+    /// What their last token said, as it is kept; `None` before the first one. Read by [`TokenUser::is_old`].
+    pub told: Option<String>,
 }
 
 /// What a login is checked against.

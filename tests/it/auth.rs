@@ -288,6 +288,43 @@ async fn an_admin_makes_and_updates_users_of_the_product() {
 }
 
 #[tokio::test]
+async fn what_is_changed_here_outlives_a_restart() {
+    let mut server = Server::start().await;
+    let (root, alice) = (server.admin("root").await, server.user("alice").await);
+    let bob = server.user("bob").await;
+    alice
+        .patch(
+            "/api/me",
+            json!({"displayName": "Queen", "avatarUrl": "https://example.org/q.png"}),
+        )
+        .await
+        .ok(200);
+    root.put(
+        &format!("/api/users/{}", bob.id),
+        json!({"name": "bob", "displayName": "Bobby"}),
+    )
+    .await
+    .ok(200);
+    server.restart().await;
+    let me = alice.get("/api/me").await.ok(200);
+    assert_eq!(
+        (&me["displayName"], &me["avatarUrl"]),
+        (&json!("Queen"), &json!("https://example.org/q.png"))
+    );
+    assert_eq!(bob.get("/api/me").await.ok(200)["displayName"], "Bobby");
+    // What the product says anew holds.
+    let renamed = server.holder(
+        "alice",
+        &Person::token_of("alice").claim("displayName", "Alice II").signed(),
+    );
+    assert_eq!(renamed.get("/api/me").await.ok(200)["displayName"], "Alice II");
+    assert_eq!(
+        alice.get("/api/me").await.ok(200)["avatarUrl"],
+        "https://example.org/q.png"
+    );
+}
+
+#[tokio::test]
 async fn a_user_of_the_product_is_recorded_on_first_sight() {
     let server = Server::start().await;
     let bob = server.user("bob").await;

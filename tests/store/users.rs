@@ -104,6 +104,58 @@ async fn a_token_records_a_user_and_what_it_says_anew() {
 }
 
 #[tokio::test]
+async fn only_what_a_token_says_other_than_the_last_one_is_taken_over() {
+    let world = World::fresh().await;
+    let says = |name: &str, picture: Option<&str>| TokenUser {
+        name: Some(name.to_owned()),
+        display_name: Some("Eve".to_owned()),
+        avatar_url: picture.map(str::to_owned),
+        ..token("ext|1")
+    };
+    let eve = world.store.record_token_user(says("eve", None)).await.unwrap().user;
+    let changed = world.store.update_profile(eve.key, Some("Evie"), Some(Some("mine")));
+    let changed = changed.await.unwrap();
+    let world = world.reopened();
+    let again = world.store.record_token_user(says("eve", None)).await.unwrap();
+    assert_eq!((&again.user, says("eve", None).is_old(&again)), (&changed, true));
+    // Another name, and a picture for the first time: what to show stays as she wants it.
+    let third = world
+        .store
+        .record_token_user(says("eva", Some("theirs")))
+        .await
+        .unwrap()
+        .user;
+    let shown = (
+        third.name.as_str(),
+        third.display_name.as_str(),
+        third.avatar_url.as_deref(),
+    );
+    assert_eq!(shown, ("eva", "Evie", Some("theirs")));
+    // The product's server is right whatever tokens said, and they do not take it back.
+    let put = world.store.put_product_user(says("eve", None)).await.unwrap();
+    assert_eq!((put.user.name.as_str(), put.user.display_name.as_str()), ("eve", "Eve"));
+    let old = world
+        .store
+        .record_token_user(says("eva", Some("theirs")))
+        .await
+        .unwrap();
+    assert_eq!(old.user, put.user);
+}
+
+#[tokio::test]
+async fn who_was_put_before_their_first_token_is_called_what_it_says() {
+    let world = World::fresh().await;
+    let said = |name: &str| TokenUser {
+        name: Some(name.to_owned()),
+        ..token("ext|1")
+    };
+    let put = world.store.put_product_user(said("zoe")).await.unwrap();
+    assert_eq!((put.told.as_deref(), put.user.display_name.as_str()), (None, "zoe"));
+    let told = world.store.record_token_user(said("zora")).await.unwrap();
+    assert_eq!((told.user.key, told.user.name.as_str()), (put.user.key, "zora"));
+}
+
+#[tokio::test]
 async fn a_token_does_not_rename_who_registered_here() {
     let world = World::fresh().await;
     let ann = world.user("ann").await;

@@ -30,10 +30,9 @@ pub struct ProductUser {
 pub async fn put_user(node: &Arc<Node>, said: ProductUser) -> Result<(Arc<User>, bool), ApiError> {
     let made = node.store.account(&said.id).await?.is_none();
     let text = |name: DisplayName| name.as_str().to_owned();
-    // The way of a token: it leaves alone who registered here.
     let recorded = node
         .store
-        .record_token_user(TokenUser {
+        .put_product_user(TokenUser {
             id: said.id,
             name: Some(text(said.name)),
             display_name: said.display_name.map(text),

@@ -33,7 +33,8 @@ pub const VERSIONS: &[Version] = versions![
     "0003_uploads",
     "0004_webhooks",
     "0005_search",
-    "0006_search_blocks"
+    "0006_search_blocks",
+    "0007_told"
 ];
 
 impl Version {

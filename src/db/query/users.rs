@@ -28,6 +28,7 @@ pub type AccountColumns = (
     users::password_hash,
     users::is_admin,
     users::last_seen_at,
+    users::told,
 );
 /// See [`AccountColumns`].
 pub const ACCOUNT: AccountColumns = (
@@ -36,6 +37,7 @@ pub const ACCOUNT: AccountColumns = (
     users::password_hash,
     users::is_admin,
     users::last_seen_at,
+    users::told,
 );
 
 /// Those of these keys.

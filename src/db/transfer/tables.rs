@@ -36,7 +36,7 @@ pub const TABLES: &[Table] = &[
     Table { name: "users", key: 1, counted: true, columns: &[
         ("key", Int), ("id", Text), ("name", Text), ("name_folded", Text), ("login", Text), ("display_name", Text),
         ("display_name_folded", Text), ("avatar_url", Text), ("password_hash", Text), ("is_admin", Bool),
-        ("created_at", Int), ("last_seen_at", Int),
+        ("created_at", Int), ("last_seen_at", Int), ("told", Text),
     ] },
     Table { name: "revoked_tokens", key: 1, counted: false, columns: &[("jti", Text), ("expires_at", Int)] },
     Table { name: "conversations", key: 1, counted: true, columns: &[

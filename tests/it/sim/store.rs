@@ -251,12 +251,17 @@ impl Store for FakeStore {
         not_simulated()
     }
 
+    async fn put_product_user(&self, _: TokenUser) -> Found<Account> {
+        not_simulated()
+    }
+
     async fn account(&self, id: &UserId) -> Found<Option<Account>> {
         let account = |user: &Arc<User>| Account {
             user: user.clone(),
             admin: false,
             local: false,
             last_seen_at: None,
+            told: None,
         };
         self.ask(|memory| memory.users.iter().find(|user| user.id == *id).map(account))
             .await

@@ -115,13 +115,17 @@ impl<E: Engine> Store for Storage<E> {
     }
 
     async fn record_token_user(&self, user: TokenUser) -> Result<Account> {
-        // Nearly every token says what is known: that costs a read, not a commit.
+        self.engine.write(move |c| users::record(c, &user)).await
+    }
+
+    async fn put_product_user(&self, user: TokenUser) -> Result<Account> {
+        // A product that tells of all its users again and again costs reads, not commits.
         if let Some(account) = self.account(&user.id).await?
-            && users::is_recorded(&account, &user)
+            && users::is_put(&account, &user)
         {
             return Ok(account);
         }
-        self.engine.write(move |c| users::record(c, &user)).await
+        self.engine.write(move |c| users::put(c, &user)).await
     }
 
     async fn account(&self, id: &UserId) -> Result<Option<Account>> {

@@ -8,6 +8,7 @@ use crate::{
         Account, Credentials, NewAccount, StoreError, TokenUser, query,
         rows::{AccountRow, UserRow, broken},
         schema::{revoked_tokens, users},
+        told::Anew,
     },
     domain::{Timestamp, User, UserId, UserKey},
 };
@@ -70,51 +71,75 @@ pub fn account(connection: &mut impl Db, id: &str) -> Result<Option<Account>> {
     row.map(TryInto::try_into).transpose()
 }
 
-/// Whether recording `token` would change nothing, so that a reader can answer: the usual case.
-pub fn is_recorded(account: &Account, token: &TokenUser) -> bool {
+/// Whether putting `said` would change nothing, so that a reader can answer. Whoever registered here says themselves what
+/// they are called.
+pub fn is_put(account: &Account, said: &TokenUser) -> bool {
     let user = &account.user;
     let same = |said: &Option<String>, known: &str| said.as_deref().is_none_or(|said| said == known);
     account.local
-        || same(&token.name, &user.name)
-            && same(&token.display_name, &user.display_name)
-            && (token.avatar_url.is_none() || token.avatar_url == user.avatar_url)
+        || same(&said.name, &user.name)
+            && same(&said.display_name, &user.display_name)
+            && (said.avatar_url.is_none() || said.avatar_url == user.avatar_url)
+}
+
+pub fn put(connection: &mut impl Db, said: &TokenUser) -> Result<Account> {
+    match account(connection, said.id.as_str())? {
+        Some(account) if is_put(&account, said) => return Ok(account),
+        Some(known) => profile(connection, &known.user, said)?,
+        None => first_seen(connection, said, None)?,
+    }
+    account(connection, said.id.as_str())?.ok_or_else(|| broken("a user who was just put", 0))
 }
 
 pub fn record(connection: &mut impl Db, token: &TokenUser) -> Result<Account> {
-    match account(connection, token.id.as_str())? {
-        // Whoever registered here says themselves what they are called.
-        Some(account) if is_recorded(&account, token) => return Ok(account),
-        Some(known) => {
-            let name = token.name.as_deref().unwrap_or(&known.user.name);
-            let display_name = token.display_name.as_deref().unwrap_or(&known.user.display_name);
-            let avatar_url = token.avatar_url.as_ref().or(known.user.avatar_url.as_ref());
+    let known = account(connection, token.id.as_str())?;
+    let told = known.as_ref().and_then(|known| known.told.as_deref());
+    match (&known, Anew::of(token, told)) {
+        (None, anew) => first_seen(connection, token, anew.map(|anew| anew.told))?,
+        (Some(known), Some(anew)) if !known.local => {
             diesel::update(users::table.find(known.user.key.0))
-                .set((
-                    users::name.eq(name),
-                    users::name_folded.eq(name.to_lowercase()),
-                    users::display_name.eq(display_name),
-                    users::display_name_folded.eq(display_name.to_lowercase()),
-                    users::avatar_url.eq(avatar_url),
-                ))
+                .set(users::told.eq(&anew.told))
                 .execute(connection)?;
+            profile(connection, &known.user, &anew.only(token))?;
         }
-        None => {
-            let name = token.name.as_deref().unwrap_or(token.id.as_str());
-            let display_name = token.display_name.as_deref().unwrap_or(name);
-            diesel::insert_into(users::table)
-                .values((
-                    users::id.eq(token.id.as_str()),
-                    users::name.eq(name),
-                    users::name_folded.eq(name.to_lowercase()),
-                    users::display_name.eq(display_name),
-                    users::display_name_folded.eq(display_name.to_lowercase()),
-                    users::avatar_url.eq(token.avatar_url.as_ref()),
-                    users::created_at.eq(token.at.millis()),
-                ))
-                .execute(connection)?;
-        }
+        (Some(known), _) => return Ok(known.clone()),
     }
     account(connection, token.id.as_str())?.ok_or_else(|| broken("a user who was just recorded", 0))
+}
+
+/// Gives `known` what is said.
+fn profile(connection: &mut impl Db, known: &User, said: &TokenUser) -> Result<()> {
+    let name = said.name.as_deref().unwrap_or(&known.name);
+    let display_name = said.display_name.as_deref().unwrap_or(&known.display_name);
+    let avatar_url = said.avatar_url.as_ref().or(known.avatar_url.as_ref());
+    diesel::update(users::table.find(known.key.0))
+        .set((
+            users::name.eq(name),
+            users::name_folded.eq(name.to_lowercase()),
+            users::display_name.eq(display_name),
+            users::display_name_folded.eq(display_name.to_lowercase()),
+            users::avatar_url.eq(avatar_url),
+        ))
+        .execute(connection)?;
+    Ok(())
+}
+
+fn first_seen(connection: &mut impl Db, said: &TokenUser, told: Option<String>) -> Result<()> {
+    let name = said.name.as_deref().unwrap_or(said.id.as_str());
+    let display_name = said.display_name.as_deref().unwrap_or(name);
+    diesel::insert_into(users::table)
+        .values((
+            users::id.eq(said.id.as_str()),
+            users::name.eq(name),
+            users::name_folded.eq(name.to_lowercase()),
+            users::display_name.eq(display_name),
+            users::display_name_folded.eq(display_name.to_lowercase()),
+            users::avatar_url.eq(said.avatar_url.as_ref()),
+            users::created_at.eq(said.at.millis()),
+            users::told.eq(told),
+        ))
+        .execute(connection)?;
+    Ok(())
 }
 
 pub fn by_ids(connection: &mut impl Db, ids: &[UserId]) -> Result<Vec<Arc<User>>> {
