@@ -22,7 +22,7 @@ const OF_FIRST: u64 = 100;
 const EDITED: u64 = 50;
 
 /// The tables that get rows, with their columns, in the order of an export.
-const TABLES: [(&str, &str); 7] = [
+const TABLES: [(&str, &str); 9] = [
     ("meta", "name value"),
     (
         "users",
@@ -47,6 +47,11 @@ const TABLES: [(&str, &str); 7] = [
         "position change_position id kind sender_key content client_id client_hash reply_to created_at edited_at deleted_at \
          deleted_by mentions",
     ),
+    (
+        "message_versions",
+        "message_position change_position content written_at",
+    ),
+    ("read_marks", "conversation_key user_key seq at"),
     ("changes", "position message_position message_id kind actor_key at"),
 ];
 
@@ -116,6 +121,7 @@ impl Set {
                 "meta" => out.row(&json!(["epoch", "0199-generated"]))?,
                 "users" => self.write_users(out)?,
                 "messages" => self.each_message(|m| out.row(&m.row()))?,
+                "message_versions" => self.each_message(|m| m.version().map_or(Ok(()), |row| out.row(&row)))?,
                 "changes" => self.each_message(|m| m.change().map_or(Ok(()), |row| out.row(&row)))?,
                 other => self.write_conversations(out, other)?,
             }
@@ -153,7 +159,11 @@ impl Set {
                         // Half have read everything, the others a part.
                         let read = if place % 2 == 0 { seq } else { seq / 2 };
                         let role = if place == 0 { 2 } else { 0 };
-                        out.row(&json!([key, user, role, BEGINS, read, null, null]))?;
+                        match table {
+                            "members" => out.row(&json!([key, user, role, BEGINS, read, null, null]))?,
+                            _ if read > 0 => out.row(&json!([key, user, read, at(key, read)]))?,
+                            _ => {}
+                        }
                     }
                 }
             }
@@ -226,6 +236,12 @@ impl Message {
             null,
             null
         ])
+    }
+
+    /// What it said before its edit.
+    fn version(&self) -> Option<Value> {
+        let (from, to) = (self.position(self.seq), self.position(self.edit?));
+        Some(json!([from, to, "before it was edited", at(self.key, self.seq)]))
     }
 
     /// Its edit, as a change.

@@ -367,11 +367,7 @@ fn hottest(head: i64) -> Vec<Asked> {
             "AND m.conversation_key = $2 ORDER BY",
             format!("{WHO}, {key}, 1, 50000, 10000, 10000"),
         ),
-        (
-            "client ids",
-            "WITH found AS MATERIALIZED",
-            "'{1, 2, 3}'".to_owned(),
-        ),
+        ("client ids", "WITH found AS MATERIALIZED", "'{1, 2, 3}'".to_owned()),
         (
             "reading",
             "standing AS",

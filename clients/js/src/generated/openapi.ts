@@ -627,7 +627,11 @@ export interface paths {
         post?: never;
         delete?: never;
         options?: never;
-        head?: never;
+        /**
+         * Alive?
+         * @description As the GET, without the words: what some monitors ask.
+         */
+        head: operations["head_health"];
         patch?: never;
         trace?: never;
     };
@@ -667,7 +671,11 @@ export interface paths {
         post?: never;
         delete?: never;
         options?: never;
-        head?: never;
+        /**
+         * Able to serve?
+         * @description As the GET, without the words: what some monitors ask.
+         */
+        head: operations["head_readiness"];
         patch?: never;
         trace?: never;
     };
@@ -3478,6 +3486,24 @@ export interface operations {
             };
         };
     };
+    head_health: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Yes */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     show_prometheus: {
         parameters: {
             query?: never;
@@ -3533,6 +3559,31 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Readiness"];
                 };
+            };
+        };
+    };
+    head_readiness: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Yes */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description No */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };
