@@ -140,7 +140,7 @@ impl Reply {
 impl Drop for Reply {
     fn drop(&mut self) {
         if let Some(to) = self.0.take() {
-            send(to, Err(ApiError::unavailable()));
+            send(to, Err(ApiError::uncertain()));
         }
     }
 }

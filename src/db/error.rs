@@ -38,7 +38,8 @@ impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         log::warn!(target: "parlor::db", "{error}");
         match error {
-            StoreError::Unavailable(_) | StoreError::Unknown(_) => ApiError::unavailable(),
+            StoreError::Unavailable(_) => ApiError::unavailable(),
+            StoreError::Unknown(_) => ApiError::uncertain(),
             StoreError::Broken(_) => ApiError::new(ErrorCode::Internal, "something broke on our side"),
         }
     }

@@ -6,10 +6,7 @@ use std::fmt;
 use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::{Invalid, limits};
-
-/// Longest explanation of what is wrong, in characters.
-const WORDS: usize = 120;
+use super::{Invalid, json::in_words, limits};
 
 /// Checks a drawing: at most 64 KiB as it is written, exactly the three fields, at most 10,000 operations, each an object or
 /// an array, sides of 1 to 8192, eight levels at the most, every number one that a double can hold.
@@ -21,18 +18,13 @@ pub fn check(content: &RawValue) -> Result<(), Invalid> {
             format!("a drawing has at most {} bytes", limits::DRAWING_BYTES),
         ));
     }
-    serde_json::from_str::<Drawing>(text)
-        .map(drop)
-        .map_err(|error| Invalid::new("content", words(&error)))
-}
-
-/// A serde error without "at line 1 column 7", which means nothing to somebody whose data was inside an envelope.
-fn words(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    let words = text.rsplit_once(" at line ").map_or(text.as_str(), |(words, _)| words);
-    // They may quote what was sent: a little of it helps, all of it helps nobody.
-    let words: String = words.chars().take(WORDS).collect();
-    format!("is no drawing {{operations, width, height}}: {words}")
+    serde_json::from_str::<Drawing>(text).map(drop).map_err(|error| {
+        let words = in_words(&error, text);
+        Invalid::new(
+            "content",
+            format!("is no drawing {{operations, width, height}}: {words}"),
+        )
+    })
 }
 
 #[derive(serde::Deserialize)]

@@ -51,7 +51,8 @@ pub enum Content {
 }
 
 impl Content {
-    /// Parses the content of a text message: 1 to 2000 code points after trimming, no control characters but `\n` and `\t`.
+    /// Parses the content of a text message: 1 to 2000 code points after trimming, not all of them invisible, no control
+    /// characters but `\n` and `\t`.
     pub fn text(text: &str) -> Result<Self, Invalid> {
         let text = text.trim();
         // A text of at most that many bytes has at most that many code points: the common case needs no counting.
@@ -60,6 +61,9 @@ impl Content {
                 "content",
                 format!("must be 1 to {} characters after trimming", limits::TEXT_CHARS),
             ));
+        }
+        if text.chars().all(is_invisible) {
+            return Err(Invalid::new("content", "must have characters that can be seen"));
         }
         if text.chars().any(|c| c.is_control() && c != '\n' && c != '\t') {
             return Err(Invalid::new(
@@ -321,6 +325,11 @@ impl Draft {
     }
 }
 
+/// Whether nothing is to be seen of a character that stands alone. Between others it may matter: joiners, marks of direction.
+fn is_invisible(c: char) -> bool {
+    c.is_whitespace() || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{2064}' | '\u{feff}')
+}
+
 fn string(content: &RawValue) -> Result<Cow<'_, str>, Invalid> {
     serde_json::from_str(content.get()).map_err(|_| Invalid::new("content", "must be a string"))
 }
@@ -339,6 +348,13 @@ mod tests {
         assert!(Content::text(&"ä".repeat(2001)).is_err());
         assert!(Content::text(" \n ").is_err());
         assert!(Content::text("a\u{0}b").is_err());
+        for nothing in ["\u{200b}", "\u{feff}\u{2060}", "\u{ad} \u{200d}\n\u{200b}"] {
+            assert!(Content::text(nothing).is_err(), "{nothing:?}");
+        }
+        // Elsewhere they mean something.
+        for text in ["\u{200f}a", "\u{1f469}\u{200d}\u{1f680}", "co\u{ad}op\u{200b}"] {
+            assert_eq!(Content::text(text).unwrap().as_str(), text);
+        }
         assert!(Content::text("a\u{9f}b").is_err());
     }
 

@@ -7,6 +7,7 @@ pub mod drawing;
 pub mod entry;
 pub mod ids;
 pub mod invalid;
+pub mod json;
 pub mod limits;
 pub mod mention;
 pub mod message;

@@ -10,11 +10,12 @@ use actix_web::{
     Error, HttpMessage, HttpRequest, Route,
     body::BoxBody,
     dev::{ServiceRequest, ServiceResponse},
-    http::header::HeaderName,
+    http::{Method, header::HeaderName},
     middleware::{Next, from_fn},
     web,
 };
 use futures_util::FutureExt;
+use tokio::time::timeout;
 
 use super::{State, extract::Auth, observe::RequestId, uploads};
 use crate::{
@@ -82,13 +83,23 @@ async fn admit(access: Access, request: ServiceRequest, next: Next<BoxBody>) -> 
     let asked = request.request().clone();
     // One deadline for all of it, the token's look-up and the body's arrival too: the contract promises an answer.
     // On its own feet: a client that goes away meanwhile does not stop what it began half-way.
-    let work = actix_rt::spawn(commands::within(access.within(), answer(access, request, next)));
-    let answer = work.await.unwrap_or_else(|_| Err(ApiError::internal()));
+    let work = actix_rt::spawn(timeout(access.within(), answer(access, request, next)));
+    let in_time = work.await.unwrap_or_else(|_| Ok(Err(ApiError::internal())));
+    let answer = in_time.unwrap_or_else(|_| Err(late(asked.method())));
     Ok(match answer {
         Ok(Ok(response)) => response,
         Ok(Err(error)) => ServiceResponse::from_err(error, asked),
         Err(error) => ServiceResponse::from_err(error, asked),
     })
+}
+
+/// What is said when the time is over.
+fn late(method: &Method) -> ApiError {
+    if matches!(*method, Method::GET | Method::HEAD) {
+        ApiError::unavailable()
+    } else {
+        ApiError::uncertain()
+    }
 }
 
 async fn answer(

@@ -16,8 +16,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
-    domain::{Invalid, limits},
-    protocol::{ApiError, ErrorCode, command::without_position},
+    domain::{Invalid, json::in_words, limits},
+    protocol::{ApiError, ErrorCode},
 };
 
 /// What every refusal looks like.
@@ -132,7 +132,7 @@ fn bad_body(error: &JsonPayloadError) -> ApiError {
             ApiError::new(ErrorCode::PayloadTooLarge, too_large())
         }
         JsonPayloadError::ContentType => ApiError::new(ErrorCode::UnsupportedMediaType, not_json()),
-        JsonPayloadError::Deserialize(error) => Invalid::new("body", without_position(error)).into(),
+        JsonPayloadError::Deserialize(error) => Invalid::new("body", in_words(error, "")).into(),
         _ => Invalid::new("body", "could not be read").into(),
     }
 }

@@ -4,6 +4,7 @@
 use std::{
     future::{Ready, ready},
     ops::Deref,
+    time::Duration,
 };
 
 use actix_web::{Error, FromRequest, HttpMessage, HttpRequest, dev::Payload, web::Json};
@@ -13,15 +14,13 @@ use serde::{
     de::{self, DeserializeOwned},
 };
 use serde_json::value::RawValue;
+use tokio::time::timeout;
 
 use crate::{
     actors::commands::Caller,
     auth::Identity,
-    domain::{Invalid, Timestamp, limits},
-    protocol::{
-        ApiError, ErrorCode,
-        command::{is_object, without_position},
-    },
+    domain::{Invalid, Timestamp, json::in_words, limits},
+    protocol::{ApiError, ErrorCode, command::is_object},
 };
 
 /// Who asks, by a good token.
@@ -93,6 +92,9 @@ impl FromRequest for Admin {
     }
 }
 
+/// How long a body may take to arrive: less than the whole request, so that its sender is told what was late.
+const ARRIVES_WITHIN: Duration = Duration::from_millis(limits::ANSWER_WITHIN_MS - 1000);
+
 /// A body that is a JSON object; with `web::Json` alone an array would do for the fields in their order.
 #[derive(Debug)]
 pub struct Body<T>(T);
@@ -118,7 +120,11 @@ impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let json = Json::<Box<RawValue>>::from_request(request, payload);
-        Box::pin(async move { Ok(Self(object(json.await?.get())?)) })
+        Box::pin(async move {
+            let json = timeout(ARRIVES_WITHIN, json).await;
+            let json = json.map_err(|_| ApiError::from(Invalid::new("body", "did not arrive in time")))??;
+            Ok(Self(object(json.get())?))
+        })
     }
 }
 
@@ -126,7 +132,7 @@ fn object<T: DeserializeOwned>(json: &str) -> Result<T, ApiError> {
     if !is_object(json.as_bytes()) {
         return Err(Invalid::new("body", "must be an object").into());
     }
-    serde_json::from_str(json).map_err(|error| Invalid::new("body", without_position(&error)).into())
+    serde_json::from_str(json).map_err(|error| Invalid::new("body", in_words(&error, json)).into())
 }
 
 /// For fields where `null` is something else than nothing: `Some(None)`, with `default` beside it.

@@ -22,7 +22,7 @@ use actix_web::{
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::{State, error::shaped, socketio::PATHS};
+use super::{State, access::ACT_AS, error::shaped, socketio::PATHS};
 use crate::{
     domain::{Clock, Entropy},
     metrics::Metrics,
@@ -30,6 +30,9 @@ use crate::{
 
 /// Names the request, on every answer.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// What tracing in browsers puts on every request. Nothing here reads it; but a browser that may not send it sends nothing.
+const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// How long a browser may remember what it was told about calls from other origins, in seconds.
 const PREFLIGHT_SECONDS: usize = 3600;
@@ -187,7 +190,7 @@ pub fn cors(state: web::Data<State>) -> Cors {
             origin.to_str().is_ok_and(|origin| state.origins.allows(origin, host))
         })
         .allowed_methods(["GET", "POST", "PUT", "PATCH", "DELETE"])
-        .allowed_headers([AUTHORIZATION, CONTENT_TYPE])
+        .allowed_headers([AUTHORIZATION, CONTENT_TYPE, ACT_AS, REQUEST_ID, TRACE_PARENT])
         .expose_headers([REQUEST_ID, RETRY_AFTER])
         .supports_credentials()
         .max_age(PREFLIGHT_SECONDS)

@@ -31,7 +31,7 @@ pub const ARRIVES_WITHIN: Duration = Duration::from_secs(60);
 const READ_ON: usize = 4 * limits::IMAGE_BYTES;
 /// What the head of a field counts as, so that a form of nothing but heads ends, too.
 const HEAD: usize = 1024;
-/// The form's one field.
+/// The one field of the form that is looked at.
 const FIELD: &str = "image";
 /// Read from disk at once.
 const PIECE: usize = 64 * 1024;
@@ -44,7 +44,7 @@ const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "describes the form; it is read piece by piece")]
 pub struct UploadForm {
-    /// PNG, JPEG, GIF or WebP, at most 2 MB, with its type as the part's `Content-Type`.
+    /// PNG, JPEG, GIF or WebP, at most 2 MB, with its type as the part's `Content-Type`. Other fields are ignored.
     #[schema(value_type = String, format = Binary)]
     image: Vec<u8>,
 }
@@ -105,17 +105,19 @@ async fn read_form(mut form: Multipart) -> Result<(ImageType, Bytes), ApiError> 
     let mut read = 0;
     while let Some(field) = form.try_next().await.map_err(|error| bad_form(&error))? {
         read += HEAD;
-        found = match found {
-            None if field.name() == Some(FIELD) => Some(read_image(field, &mut read).await?),
-            _ => {
-                skip(field, &mut read).await?;
-                Some(Err(
-                    Invalid::new("body", "must be a form of one field, the image").into()
-                ))
+        let is_image = field.name() == Some(FIELD);
+        if is_image && found.is_none() {
+            found = Some(read_image(field, &mut read).await?);
+        } else {
+            // What else upload widgets send along is of no use here, and no harm.
+            skip(field, &mut read).await?;
+            if is_image {
+                found = Some(Err(Invalid::new(FIELD, "may be there only once").into()));
             }
-        };
+        }
         if read > READ_ON {
-            break;
+            let refused = found.and_then(Result::err);
+            return Err(refused.unwrap_or_else(too_large));
         }
     }
     found.unwrap_or_else(|| Err(Invalid::new(FIELD, "is missing").into()))

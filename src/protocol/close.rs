@@ -33,11 +33,12 @@ impl CloseCode {
                 ErrorCode::Unavailable
             }
             Self::Internal => ErrorCode::Internal,
-            Self::ProtocolError | Self::Unsupported | Self::NotUtf8 | Self::NotThisProtocol => {
+            Self::ProtocolError | Self::Unsupported | Self::NotUtf8 | Self::NotThisProtocol | Self::Malformed => {
                 ErrorCode::ValidationError
             }
             Self::TooBig => ErrorCode::PayloadTooLarge,
             Self::Unauthorized => ErrorCode::Unauthorized,
+            Self::Expired => ErrorCode::TokenExpired,
             Self::Revoked => ErrorCode::Forbidden,
             Self::Flood => ErrorCode::RateLimited,
         }
@@ -58,14 +59,21 @@ impl CloseCode {
             | Self::NotUtf8
             | Self::TooBig
             | Self::NotThisProtocol
+            | Self::Malformed
             | Self::Unauthorized
+            | Self::Expired
             | Self::Revoked => false,
         }
     }
 
-    /// The code of a number on the wire.
-    pub fn from_number(number: u16) -> Option<Self> {
-        Self::ALL.iter().copied().find(|code| code.number() == number)
+    /// The code of a close frame's payload. Some share a number: their reasons tell them apart.
+    pub fn from_payload(payload: &[u8]) -> Option<Self> {
+        let (number, reason) = payload.split_first_chunk()?;
+        let number = u16::from_be_bytes(*number);
+        let mut same = Self::ALL.iter().copied().filter(|code| code.number() == number);
+        same.clone()
+            .find(|code| code.reason().as_bytes() == reason)
+            .or(same.next())
     }
 }
 
@@ -88,8 +96,12 @@ close_codes! {
     Overloaded = 1013, "overloaded: reconnect later and sync";
     /// Five bad frames in a row.
     NotThisProtocol = 4400, "five frames in a row were not this protocol";
-    /// The token is invalid, expired or revoked.
+    /// A packet of Socket.IO that cannot be read, or that must not come at its time.
+    Malformed = 4400, "a packet was not this protocol";
+    /// The token is invalid or revoked.
     Unauthorized = 4401, "token invalid, expired or revoked";
+    /// The token ended, and no other one came.
+    Expired = 4401, "token expired";
     /// An administrator ended it.
     Revoked = 4403, "access revoked";
     /// Nothing was heard for too long.

@@ -9,7 +9,9 @@ use utoipa::ToSchema;
 
 use super::ApiError;
 use crate::domain::{
-    ConversationId, Invalid, MessageId, Seq, UserId, limits,
+    ConversationId, Invalid, MessageId, Seq, UserId,
+    json::in_words,
+    limits,
     message::{Content, Draft, MessageType},
 };
 
@@ -273,21 +275,12 @@ fn read<'a, T: Deserialize<'a>>(data: &'a str) -> Result<T, Invalid> {
     if !is_object(data.as_bytes()) {
         return Err(Invalid::new("data", "must be an object"));
     }
-    // serde's words name the field and the rule and quote no content but a mistyped scalar's type.
-    serde_json::from_str(data).map_err(|error| Invalid::new("data", without_position(&error)))
+    serde_json::from_str(data).map_err(|error| Invalid::new("data", in_words(&error, data)))
 }
 
 /// Whether JSON is an object, as far as its first character says.
 pub fn is_object(json: &[u8]) -> bool {
     json.trim_ascii_start().starts_with(b"{")
-}
-
-/// A serde error without "at line 1 column 7", which means nothing to somebody whose data was inside an envelope.
-pub fn without_position(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    text.rsplit_once(" at line ")
-        .map_or(text.as_str(), |(words, _)| words)
-        .to_owned()
 }
 
 fn in_conversation(data: &str) -> Result<ConversationId, Invalid> {

@@ -6,12 +6,8 @@ use bytes::{BufMut, Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{
-    ApiError, CloseCode, Event,
-    command::{is_object, without_position},
-    frame,
-};
-use crate::domain::{Invalid, Message};
+use super::{ApiError, CloseCode, Event, command::is_object, frame};
+use crate::domain::{Invalid, Message, json::in_words};
 
 /// A client's frame, opened: which event, whether it asks for an answer, its data still unread.
 #[derive(Debug)]
@@ -41,12 +37,8 @@ pub fn open(text: &str) -> Result<Request<'_>, ApiError> {
     if !is_object(text.as_bytes()) {
         return Err(Invalid::new("frame", "is not an event envelope: it must be an object").into());
     }
-    let frame: Frame<'_> = serde_json::from_str(text).map_err(|error| {
-        Invalid::new(
-            "frame",
-            format!("is not an event envelope: {}", without_position(&error)),
-        )
-    })?;
+    let frame: Frame<'_> = serde_json::from_str(text)
+        .map_err(|error| Invalid::new("frame", format!("is not an event envelope: {}", in_words(&error, text))))?;
     Ok(Request {
         event: frame.event,
         id: frame.id,

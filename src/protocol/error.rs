@@ -123,11 +123,16 @@ impl ApiError {
         Self::new(ErrorCode::NotMember, "you are not a member of this conversation")
     }
 
-    /// The outcome may be unknown.
+    /// Nothing was done.
     pub fn unavailable() -> Self {
+        Self::new(ErrorCode::Unavailable, "the server cannot do this right now: try again")
+    }
+
+    /// Something was to be stored, and may have been.
+    pub fn uncertain() -> Self {
         Self::new(
             ErrorCode::Unavailable,
-            "the store cannot commit right now: try again with the same clientId",
+            "this may or may not have been stored: try again, a message with the same clientId",
         )
     }
 

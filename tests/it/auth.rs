@@ -400,6 +400,33 @@ async fn the_token_stands_in_the_header_the_cookie_or_the_query() {
 }
 
 #[tokio::test]
+async fn pages_of_an_allowed_origin_may_send_what_the_contract_names() {
+    let page = "https://chat.example";
+    let server = Server::with().env("PARLOR_ALLOWED_ORIGINS", page).start().await;
+    let asks = |headers: &'static str| {
+        server
+            .call("OPTIONS", "/api/me")
+            .header("origin", page)
+            .header("access-control-request-method", "PATCH")
+            .header("access-control-request-headers", headers)
+            .send()
+    };
+    let answer = asks("authorization, content-type, parlor-act-as, x-request-id, traceparent").await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    let allowed = answer.header("access-control-allow-headers").to_lowercase();
+    for header in [
+        "authorization",
+        "content-type",
+        "parlor-act-as",
+        "x-request-id",
+        "traceparent",
+    ] {
+        assert!(allowed.contains(header), "{header}: {allowed}");
+    }
+    assert_eq!(asks("x-other").await.status, 400);
+}
+
+#[tokio::test]
 async fn a_cookie_is_honoured_only_from_an_allowed_origin() {
     let server = Server::with()
         .env(

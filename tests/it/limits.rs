@@ -348,3 +348,60 @@ async fn a_body_that_is_too_big_is_refused() {
     }
     others_chat_on(&alice, &bob, &chat).await;
 }
+
+/// A body of which the end never comes: the sender is told so, not that the store was at fault.
+#[tokio::test]
+async fn a_body_that_does_not_arrive_is_refused_as_late() {
+    let (server, alice, _bob, chat) = pair().await;
+    let mut raw = Raw::plain(&server.realm, None).await;
+    let head = format!(
+        "POST {} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\n\
+         Content-Length: 100\r\n\r\n{{\"content\":",
+        chat.path("/messages"),
+        server.realm.host(),
+        alice.token
+    );
+    raw.sends(head.as_bytes()).await;
+    let answer = raw.reads_head().await;
+    assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+}
+
+/// Whoever writes to this server knows JSON, but no Rust.
+#[tokio::test]
+async fn refusals_name_the_field_and_the_rule() {
+    let (_server, alice, _bob, chat) = pair().await;
+    let tab = alice.connect().await;
+    for (event, data, words) in [
+        (
+            "send_message",
+            json!({"conversationId": chat.id}),
+            "data: content is missing",
+        ),
+        (
+            "sync",
+            json!({"cursors": [{"conversationId": chat.id, "seq": "secret"}]}),
+            "data: seq must be a whole number from 0 to 4294967295",
+        ),
+        (
+            "get_presence",
+            json!({"userIds": "secret"}),
+            "data: userIds must be an array",
+        ),
+    ] {
+        let error = tab.asks(event, data).await.expect_err("a refusal");
+        assert_eq!(error["message"], words, "{error}");
+    }
+    let path = chat.path("/messages");
+    for (body, words) in [
+        (r#"{"type":"text"}"#, "body: content is missing"),
+        (r#"{"content":"a","clientId":{}}"#, "body: clientId must be a string"),
+        (
+            r#"{"content":"a""#,
+            "body: is not valid JSON: EOF while parsing an object",
+        ),
+    ] {
+        let answer = alice.call("POST", &path).body("application/json", body).send().await;
+        assert_eq!(answer.body["error"]["message"], words, "{}", answer.text);
+        answer.refused(400, "VALIDATION_ERROR");
+    }
+}

@@ -119,6 +119,15 @@ async fn more_than_a_thousand_missed_changes_reset() {
     let part = sync(&tab, &chat, 0, None).await;
     assert_eq!((&part["reset"], &part["seq"]), (&json!(true), &json!(1001)));
     assert_eq!(changes(&part), (952..=1001).collect::<Vec<u64>>(), "the newest 50");
+    // Nothing more to sync; the older ones are in the history.
+    assert_eq!((&part["hasMore"], &part["hasOlder"]), (&json!(false), &json!(true)));
+    let join = async |after| {
+        let asked = json!({"conversationId": chat.id, "after": after});
+        let joined = tab.does("join_conversation", asked).await;
+        json!([joined["hasMore"], joined["reset"], joined["hasOlder"]])
+    };
+    assert_eq!(join(0).await, json!([false, true, true]));
+    assert_eq!(join(1).await, json!([true, null, null]));
     let part = sync(&tab, &chat, 1, None).await;
     assert_eq!(
         (&part["reset"], &part["hasMore"], changes(&part)[0]),
@@ -136,6 +145,7 @@ async fn a_cursor_from_the_future_resets() {
         (&part["reset"], &part["seq"], changes(&part)),
         (&json!(true), &json!(3), vec![1, 2, 3])
     );
+    assert_eq!(part["hasOlder"], json!(null), "these are all");
 }
 
 #[tokio::test]

@@ -500,24 +500,42 @@ async fn a_body_that_is_announced_as_huge_is_refused_unread() {
 }
 
 #[tokio::test]
-async fn a_form_has_one_field_the_image() {
+async fn a_form_has_one_image_whatever_else_is_in_it() {
     let server = Server::start().await;
     let alice = server.user("alice").await;
     let png = png();
-    let text = Part {
+    let text = || Part {
         disposition: r#"form-data; name="caption""#,
         content_type: None,
         body: b"hello",
     };
-    let misnamed = Part {
+    let misnamed = || Part {
         disposition: r#"form-data; name="file"; filename="a.png""#,
         content_type: Some("image/png"),
         body: &png,
     };
     let image = || Part::image("image/png", &png);
-    for parts in [vec![], vec![misnamed], vec![image(), image()], vec![image(), text]] {
+    let twice = vec![image(), image()];
+    for parts in [
+        vec![],
+        vec![text()],
+        vec![misnamed()],
+        twice,
+        vec![image(), text(), image()],
+    ] {
         alice.uploads_form(&parts).await.refused(400, "VALIDATION_ERROR");
     }
+    // More of it than of an image, and without an end, as far as the server cares.
+    let flood = vec![b'x'; 9 << 20];
+    let flood = Part {
+        disposition: r#"form-data; name="caption""#,
+        content_type: None,
+        body: &flood,
+    };
+    alice
+        .uploads_form(&[image(), flood])
+        .await
+        .refused(413, "PAYLOAD_TOO_LARGE");
     alice.uploads("image/png", b"").await.refused(400, "VALIDATION_ERROR");
     let nameless = Part {
         disposition: "form-data",
@@ -526,6 +544,9 @@ async fn a_form_has_one_field_the_image() {
     };
     alice.uploads_form(&[nameless]).await.refused(400, "VALIDATION_ERROR");
     assert!(files(&server).is_empty());
+    // As upload widgets send it.
+    alice.uploads_form(&[text(), image(), misnamed(), text()]).await.ok(201);
+    assert_eq!(files(&server).len(), 1);
 }
 
 #[tokio::test]

@@ -35,6 +35,9 @@ pub struct Joined {
     /// With `after`: whether too much was missed; `messages` are the newest 50 then.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub reset: bool,
+    /// With `reset`: whether there are older messages than these, which REST's history has.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub has_older: bool,
 }
 
 /// A member as others see them.
@@ -76,6 +79,7 @@ pub async fn join_conversation(
     Ok(Joined {
         conversation: view,
         members,
+        has_older: after.is_some() && page.older,
         has_more: if after.is_none() { page.older } else { page.has_more },
         messages: page.messages,
         seq: page.seq,

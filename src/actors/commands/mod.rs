@@ -62,12 +62,7 @@ pub const ANSWERED_WITHIN: Duration = Duration::from_millis(limits::ANSWER_WITHI
 
 /// Runs a command within the time that the contract promises an answer in.
 pub async fn in_time<T>(command: impl Future<Output = Result<T, ApiError>>) -> Result<T, ApiError> {
-    within(ANSWERED_WITHIN, command).await
-}
-
-/// Runs a command that may take so long.
-pub async fn within<T>(time: Duration, command: impl Future<Output = Result<T, ApiError>>) -> Result<T, ApiError> {
-    tokio::time::timeout(time, command)
+    tokio::time::timeout(ANSWERED_WITHIN, command)
         .await
         .unwrap_or_else(|_| Err(ApiError::unavailable()))
 }
@@ -116,5 +111,5 @@ async fn submit(node: &Arc<Node>, caller: &Caller, id: ConversationId, request: 
             since: Instant::now(),
         },
     );
-    answer.await.unwrap_or_else(|_| Err(ApiError::unavailable()))
+    answer.await.unwrap_or_else(|_| Err(ApiError::uncertain()))
 }

@@ -47,6 +47,9 @@ pub enum SyncedConversation {
         has_more: bool,
         /// Whether the client must forget what it has.
         reset: bool,
+        /// With `reset`: whether there are older messages than these, which REST's history has.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        has_older: bool,
     },
     /// Why there is nothing.
     Refused {
@@ -108,6 +111,7 @@ async fn page(node: &Node, caller: &Caller, cursor: Cursor, limit: usize) -> Res
             expired_seq: Seq(0),
             has_more: true,
             reset: false,
+            has_older: false,
         });
     }
     let page = node.store.sync(&conversation, seq, limit).await?;
@@ -118,5 +122,6 @@ async fn page(node: &Node, caller: &Caller, cursor: Cursor, limit: usize) -> Res
         expired_seq: page.expired,
         has_more: page.has_more,
         reset: page.reset,
+        has_older: page.older,
     })
 }

@@ -61,7 +61,7 @@ fn sweep(node: &Arc<Node>, entry: &Rc<Entry>, now: Instant, time: Timestamp) {
 fn expire(entry: &Rc<Entry>, time: Timestamp) {
     let expires_at = entry.expires_at.get();
     if time >= expires_at {
-        entry.close(CloseCode::Unauthorized);
+        entry.close(CloseCode::Expired);
         return;
     }
     let soon = (expires_at.millis() - time.millis()) <= limits::TOKEN_EXPIRING_SECONDS * 1000;

@@ -103,13 +103,13 @@ impl Room {
         if committing.back().is_some_and(|last| last.op.decides_what_follows()) {
             // Behind a change that was not decided nobody's rights are known; and a log that fails is not to be waited for
             // once for each of those who wait in line.
-            self.refuse_deferred(&ApiError::unavailable());
+            self.refuse_deferred(&ApiError::uncertain());
         }
         if committing.iter().any(|pending| matches!(pending.op, Op::Expire { .. })) {
             self.expiring = None;
         }
         for reply in committing.into_iter().filter_map(|pending| pending.reply) {
-            reply.refuse(ApiError::unavailable());
+            reply.refuse(ApiError::uncertain());
         }
         if matches!(error, LogError::Unknown(_)) {
             self.recover(ctx);

@@ -206,7 +206,7 @@ impl Room {
             if now.duration_since(waiting.since) >= patience
                 && let Some(reply) = waiting.reply.take()
             {
-                reply.refuse(ApiError::unavailable());
+                reply.refuse(ApiError::uncertain());
             }
         }
         if let Some(deferred) = &mut self.deferred {

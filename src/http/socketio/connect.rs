@@ -124,10 +124,10 @@ impl Newcomer {
                 Owned::Sign(Sign::Close) => return Err(CloseCode::Normal),
                 Owned::Sign(Sign::Violation(code)) => return Err(code),
                 Owned::Sign(Sign::Upgrade) | Owned::Binary(_) | Owned::Probe(_) => {
-                    return Err(CloseCode::NotThisProtocol);
+                    return Err(CloseCode::Malformed);
                 }
             };
-            let packet = Packet::parse(&text).map_err(|_| CloseCode::NotThisProtocol)?;
+            let packet = Packet::parse(&text).map_err(|_| CloseCode::Malformed)?;
             match (packet.kind, packet.namespace) {
                 (Kind::Connect, "/") => {}
                 (Kind::Connect, name) => {
@@ -135,7 +135,7 @@ impl Newcomer {
                     continue;
                 }
                 (Kind::Disconnect, _) => return Err(CloseCode::Normal),
-                _ => return Err(CloseCode::NotThisProtocol),
+                _ => return Err(CloseCode::Malformed),
             }
             match self.identify(packet.data).await {
                 Ok(known) => return Ok(known),

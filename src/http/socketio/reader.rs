@@ -130,7 +130,7 @@ pub fn read_frames(
     frames.poll_read(cx, &mut |input| match input {
         Input::Text(text) => match Packet::parse(text) {
             // Only a text that long polling carries has its bytes as base64.
-            Ok(Packet::Binary(_)) | Err(_) => take(Got::Violation(CloseCode::NotThisProtocol)),
+            Ok(Packet::Binary(_)) | Err(_) => take(Got::Violation(CloseCode::Malformed)),
             Ok(packet) => take(Got::of_packet(&packet)),
         },
         Input::Binary(bytes) => take(Got::Binary(bytes)),

@@ -84,7 +84,7 @@ fn on_got(got: Got<'_>, engine: &Engine, awaiting: &mut Option<Awaiting>, take: 
     match got {
         Got::Message(text) if awaiting.is_none() => match Packet::parse(text) {
             Ok(packet) => on_packet(&packet, engine, awaiting, take),
-            Err(_) => take(Input::Violation(CloseCode::NotThisProtocol)),
+            Err(_) => take(Input::Violation(CloseCode::Malformed)),
         },
         Got::Binary(_) => attached(awaiting, take),
         Got::Pong => take(Input::Pong),
@@ -93,7 +93,7 @@ fn on_got(got: Got<'_>, engine: &Engine, awaiting: &mut Option<Awaiting>, take: 
         Got::Close => take(Input::Close),
         Got::Violation(code) => take(Input::Violation(code)),
         // Something else among the attachments; or what belongs on a socket that is not moved to yet.
-        Got::Message(_) | Got::Probe(_) | Got::Upgrade => take(Input::Violation(CloseCode::NotThisProtocol)),
+        Got::Message(_) | Got::Probe(_) | Got::Upgrade => take(Input::Violation(CloseCode::Malformed)),
     }
 }
 
@@ -110,7 +110,7 @@ fn on_packet(packet: &Packet<'_>, engine: &Engine, awaiting: &mut Option<Awaitin
                 id: packet.id,
                 data: event.data.filter(|data| *data != "null").unwrap_or("{}"),
             }),
-            Err(_) => take(Input::Violation(CloseCode::NotThisProtocol)),
+            Err(_) => take(Input::Violation(CloseCode::Malformed)),
         },
         (Kind::BinaryEvent, "/") => {
             let event = packet.event().map(|event| (event.name.into_owned(), packet.id));
@@ -124,7 +124,7 @@ fn on_packet(packet: &Packet<'_>, engine: &Engine, awaiting: &mut Option<Awaitin
             engine.say(no_such_namespace(name));
             true
         }
-        _ => take(Input::Violation(CloseCode::NotThisProtocol)),
+        _ => take(Input::Violation(CloseCode::Malformed)),
     }
 }
 
@@ -136,7 +136,7 @@ fn attach(event: Option<(String, Option<i64>)>, left: usize, awaiting: &mut Opti
 /// One more has come; when it was the last, the event that it belongs to is refused.
 fn attached(awaiting: &mut Option<Awaiting>, take: Take<'_>) -> bool {
     let Some(waits) = awaiting else {
-        return take(Input::Violation(CloseCode::NotThisProtocol));
+        return take(Input::Violation(CloseCode::Malformed));
     };
     waits.left -= 1;
     if waits.left > 0 {
@@ -273,8 +273,7 @@ impl Wire for SessionWire {
 /// The end of a session, in the place of a plain close frame: an event that says why, since long polling has no codes; the
 /// packet that keeps a client from coming back by itself, when it first has to mend something; the end of the connection.
 fn goodbye(payload: &[u8], packets: &mut Packets<'_>) {
-    let number = payload.first_chunk().map(|number| u16::from_be_bytes(*number));
-    if let Some(code) = number.and_then(CloseCode::from_number) {
+    if let Some(code) = CloseCode::from_payload(payload) {
         say_why(code, packets);
     }
     packets.close(payload);

@@ -6,6 +6,13 @@ use super::{
     bytes::{Bytes, area},
 };
 
+/// A flag: colours follow.
+const COLOURED: u8 = 0x80;
+/// Flags: how many, as a power of two.
+const COLOURS: u8 = 0x07;
+/// What a file that has no colours at all is shown in: GIF89a leaves it to whoever shows it, but begins it so.
+const BLACK_AND_WHITE: [u8; 6] = [0, 0, 0, 0xff, 0xff, 0xff];
+
 /// The file made anew of what stays.
 pub fn rewrite(file: &[u8]) -> Result<Vec<u8>, Unfit> {
     let mut rest = Bytes(file);
@@ -16,15 +23,17 @@ pub fn rewrite(file: &[u8]) -> Result<Vec<u8>, Unfit> {
     out.extend_from_slice(screen);
     out.extend_from_slice(palette(&mut rest, screen[4])?);
     let mut frames = Frames::default();
+    let mut colourless = false;
     // How the next frame is shown: belongs to it alone.
     let mut control: Option<[u8; 8]> = None;
-    loop {
+    // Some writers leave out the very last byte, the end.
+    while !(rest.0.is_empty() && frames.any()) {
         match rest.byte()? {
             0x2c => {
                 if let Some(control) = control.take() {
                     out.extend_from_slice(&control);
                 }
-                frame(&mut rest, &mut out, &mut frames)?;
+                colourless |= frame(&mut rest, &mut out, &mut frames)?;
             }
             0x21 => match rest.byte()? {
                 0xf9 => control = Some(timing(&mut rest)?),
@@ -42,10 +51,15 @@ pub fn rewrite(file: &[u8]) -> Result<Vec<u8>, Unfit> {
         }
     }
     out.push(0x3b);
+    if colourless && screen[4] & COLOURED == 0 {
+        out[10] = screen[4] & !COLOURS | COLOURED;
+        out.splice(13..13, BLACK_AND_WHITE);
+    }
     Ok(out)
 }
 
-fn frame(rest: &mut Bytes<'_>, out: &mut Vec<u8>, frames: &mut Frames) -> Result<(), Unfit> {
+/// Whether it is shown in the colours of the whole file, having none of its own.
+fn frame(rest: &mut Bytes<'_>, out: &mut Vec<u8>, frames: &mut Frames) -> Result<bool, Unfit> {
     let place: [u8; 9] = rest.array()?;
     frames.count(area([place[4], place[5]], [place[6], place[7]]))?;
     out.push(0x2c);
@@ -53,12 +67,16 @@ fn frame(rest: &mut Bytes<'_>, out: &mut Vec<u8>, frames: &mut Frames) -> Result
     out.extend_from_slice(palette(rest, place[8])?);
     out.push(rest.byte()?);
     out.extend_from_slice(sub_blocks(rest)?);
-    Ok(())
+    Ok(place[8] & COLOURED == 0)
 }
 
 /// The colours that `flags` announce.
 fn palette<'a>(rest: &mut Bytes<'a>, flags: u8) -> Result<&'a [u8], Unfit> {
-    let colours = if flags & 0x80 == 0 { 0 } else { 2 << (flags & 7) };
+    let colours = if flags & COLOURED == 0 {
+        0
+    } else {
+        2 << (flags & COLOURS)
+    };
     rest.take(3 * colours)
 }
 

@@ -14,7 +14,8 @@ pub fn rewrite(file: &[u8]) -> Result<Vec<u8>, Unfit> {
     rest.take(2)?;
     let mut walk = Walk::default();
     walk.kept.reserve(file.len());
-    loop {
+    // Some writers leave out the end, or half of it.
+    while !(walk.scans && rest.0.iter().all(|byte| *byte == 0xff)) {
         let marker = marker(&mut rest)?;
         if marker == 0xd9 {
             break;
@@ -47,13 +48,13 @@ fn marker(rest: &mut Bytes<'_>) -> Result<u8, Unfit> {
     }
 }
 
-/// The coded picture behind a scan's header: up to the next marker that is not one of its own.
+/// The coded picture behind a scan's header: up to the next marker that is not one of its own, or to the end.
 fn scan<'a>(rest: &mut Bytes<'a>) -> Result<&'a [u8], Unfit> {
     let bytes = rest.0;
     let mut at = 0;
     loop {
         match bytes.get(at..at + 2) {
-            None => return Err(Unfit::Broken("it is truncated")),
+            None => return rest.take(bytes.len() - usize::from(bytes.last() == Some(&0xff))),
             Some([0xff, 0 | 0xd0..=0xd7]) => at += 2,
             // Fill bytes belong to the marker that follows.
             Some([0xff, _]) => return rest.take(at),

@@ -123,6 +123,11 @@ struct Frames {
 }
 
 impl Frames {
+    /// Whether there was one.
+    fn any(&self) -> bool {
+        self.frames > 0
+    }
+
     /// One more, of so many pixels.
     fn count(&mut self, pixels: u64) -> Result<(), Unfit> {
         self.frames += 1;

@@ -49,6 +49,11 @@ async fn malformed_packets_close_the_connection() {
         socket.sends_text(bad).await;
         let told = socket.sees_packet("42[\"error\"").await;
         assert_eq!(arguments(&told)[1]["closeCode"], 4400, "{bad}: {told}");
+        assert_eq!(
+            arguments(&told)[1]["message"],
+            "a packet was not this protocol",
+            "{bad}"
+        );
         // A client that comes back by itself would only do the same again.
         assert_eq!(socket.next().await.unwrap().payload, b"41", "{bad}");
         socket.is_closed_with(4400).await;
@@ -188,7 +193,8 @@ async fn an_expired_token_ends_the_session() {
     let mut socket = bob.packets(&server).await;
     socket.sees_packet("42[\"token_expiring\"").await;
     let told = socket.sees_packet("42[\"error\"").await;
-    assert_eq!(arguments(&told)[1]["closeCode"], 4401);
+    let why = json!({"code": "TOKEN_EXPIRED", "message": "token expired", "closeCode": 4401});
+    assert_eq!(arguments(&told)[1], why);
     assert_eq!(socket.next().await.unwrap().payload, b"41");
     socket.is_closed_with(4401).await;
 }
