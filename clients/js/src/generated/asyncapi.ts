@@ -151,6 +151,8 @@ export interface components {
             expiredSeq: components["schemas"]["Seq"];
             /** @description Whether there are older ones (or, with `after`, further changes). */
             hasMore: boolean;
+            /** @description With `reset`: whether there are older messages than these, which REST's history has. */
+            hasOlder?: boolean;
             /** @description Its members, longest-standing first. */
             members: components["schemas"]["MemberView"][];
             /** @description The newest 50, or everything changed after `after`. */
@@ -508,6 +510,8 @@ export interface components {
             expiredSeq: components["schemas"]["Seq"];
             /** @description Whether there is more. */
             hasMore: boolean;
+            /** @description With `reset`: whether there are older messages than these, which REST's history has. */
+            hasOlder?: boolean;
             /** @description By `changeSeq`, in their latest form; after a reset the newest 50. */
             messages: components["schemas"]["Message"][];
             /** @description Whether the client must forget what it has. */

@@ -1503,7 +1503,7 @@ export interface components {
         UploadForm: {
             /**
              * Format: binary
-             * @description PNG, JPEG, GIF or WebP, at most 2 MB, with its type as the part's `Content-Type`.
+             * @description PNG, JPEG, GIF or WebP, at most 2 MB, with its type as the part's `Content-Type`. Other fields are ignored.
              */
             image: string;
         };
