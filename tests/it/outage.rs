@@ -124,6 +124,8 @@ async fn a_silent_network_is_answered_in_time() {
     let reading = scene.bob.call("GET", "/api/conversations").send();
     let (sent, read) = tokio::join!(alice.sends_as(&scene.chat, "two", "two"), reading);
     refused(sent, "UNAVAILABLE");
+    let words = &read.body["error"]["message"];
+    assert_eq!(words, "the server cannot do this right now: try again");
     read.refused(503, "UNAVAILABLE");
     assert!(
         asked.elapsed() < ANSWERED_WITHIN,
