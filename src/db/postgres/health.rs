@@ -48,8 +48,20 @@ pub fn warn(db: &mut PgDb) {
 }
 
 /// Whether a server, or another tool of ours, is connected beside us.
-pub fn is_served(db: &mut PgDb) -> Result<bool, StoreError> {
+fn is_served(db: &mut PgDb) -> Result<bool, StoreError> {
     Ok(Others {}.get_result(db)?)
+}
+
+/// Whether nobody writes. A server that has just stopped, and that the database still counts, is waited for.
+pub fn at_rest(db: &mut PgDb) -> Result<bool, StoreError> {
+    if !is_served(db)? {
+        return Ok(true);
+    }
+    let free = db
+        .batch("SET lock_timeout = '1s'; SELECT pg_advisory_lock(7310022); SELECT pg_advisory_unlock(7310022)")
+        .is_ok();
+    db.batch("SET lock_timeout = 0")?;
+    Ok(free)
 }
 
 /// Keeps servers and tools away until this connection ends. Refused while one is there; one that was killed may need a

@@ -177,7 +177,7 @@ pub fn export(url: &str, out: Out<'_>, progress: Progress<'_>) -> Result<Carried
             return Err(OpenError::Pending(missing).into());
         }
         db.patient(PATIENCE)?;
-        let at_rest = !health::is_served(&mut db)?;
+        let at_rest = health::at_rest(&mut db)?;
         db.transact(SNAPSHOT, |db| transfer::export(db, at_rest, out, progress))
     })
 }
