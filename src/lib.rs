@@ -1,5 +1,7 @@
 //! Parlor: a self-hosted messaging engine. See `docs/ARCHITECTURE.md` for the map; `app` puts the parts together.
 #![forbid(unsafe_code)]
+// What a client or a database sends never ends the process; tests may say what they expect.
+#![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
 pub mod actors;
 pub mod app;

@@ -2,9 +2,12 @@
 //! may lack what was acknowledged; the next messages would then get positions that clients have seen already. Asked on
 //! every new connection of a server (`workers`); told of every commit of the log.
 
-use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicBool, AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 use diesel::sql_types::BigInt;
@@ -12,6 +15,9 @@ use tokio::sync::Notify;
 
 use super::{connection::PgDb, health};
 use crate::db::{StoreError, run::*, statement::statement};
+
+/// How long adding up all seqs may take: it reads one page for some fifty conversations.
+const COUNTED_WITHIN: Duration = Duration::from_secs(300);
 
 /// What this process knows of the history. One for all its connections.
 #[derive(Default)]
@@ -83,9 +89,13 @@ impl History {
     }
 }
 
+/// Looks at every conversation, at the start and when the timeline is another one: that may take longer than a statement of
+/// the service has, and a store of many conversations must start all the same.
 fn total(db: &mut PgDb) -> Result<u64, StoreError> {
-    let total: i64 = Total {}.get_result(db)?;
-    Ok(total.max(0) as u64)
+    db.patient(COUNTED_WITHIN)?;
+    let total: Result<i64, _> = Total {}.get_result(db);
+    db.impatient()?;
+    Ok(total?.max(0) as u64)
 }
 
 statement! {

@@ -24,6 +24,8 @@ use crate::db::StoreError;
 
 /// How long a read waits for a connection.
 const WAIT: Duration = Duration::from_secs(5);
+/// Reads that may wait at once. Beyond it the store is `Unavailable` at once.
+const QUEUE: usize = 4096;
 
 /// A read: what to do with a connection, or with the reason why there is none.
 type Job = Box<dyn FnOnce(Result<&mut SqliteConnection, StoreError>) + Send>;
@@ -63,7 +65,7 @@ impl Readers {
         })
     }
 
-    /// Runs `work` in a read transaction. `Unavailable` when no connection is free within five seconds.
+    /// Runs `work` in a read transaction. `Unavailable` when no connection is free within five seconds, or too many wait.
     pub async fn read<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         F: FnOnce(&mut SqliteConnection) -> Result<T, StoreError> + Send + 'static,
@@ -74,7 +76,7 @@ impl Readers {
             let read = connection.and_then(|connection| SqliteConnection::transaction(connection, work));
             // Whoever asked may be gone.
             let _ = answer.send(read);
-        }));
+        }))?;
         let read = match timeout(WAIT, &mut outcome).await {
             Ok(read) => read,
             Err(_) if self.withdraw(number) => {
@@ -91,8 +93,11 @@ impl Readers {
     }
 
     /// Queues a read, and sees to it that somebody does it.
-    fn push(&self, job: Job) -> u64 {
+    fn push(&self, job: Job) -> Result<u64, StoreError> {
         let mut waiting = self.lock();
+        if waiting.jobs.len() >= QUEUE {
+            return Err(StoreError::Unavailable(format!("{QUEUE} reads are waiting")));
+        }
         let number = waiting.next;
         waiting.next += 1;
         waiting.jobs.push_back((number, job));
@@ -105,15 +110,15 @@ impl Readers {
             };
             spawn_blocking(move || place.work());
         }
-        number
+        Ok(number)
     }
 
     /// Takes a read out of the queue; false: it was begun.
     fn withdraw(&self, number: u64) -> bool {
         let mut waiting = self.lock();
-        let before = waiting.jobs.len();
-        waiting.jobs.retain(|(other, _)| *other != number);
-        waiting.jobs.len() < before
+        // They stand in the order of their numbers, and those that give up first stand in front.
+        let found = waiting.jobs.binary_search_by_key(&number, |(number, _)| *number);
+        found.is_ok_and(|place| waiting.jobs.remove(place).is_some())
     }
 
     /// Connections: (in use, open).
@@ -194,6 +199,28 @@ mod tests {
         release.send(()).unwrap();
         assert!(held.await.unwrap().unwrap());
         readers.read(|_| Ok(())).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn more_reads_than_may_wait_are_unavailable_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("store");
+        connection::writer(&path, Duration::ZERO).unwrap();
+        let readers = Readers::open(&path, 1, Duration::ZERO).unwrap();
+        let (release, released) = mpsc::channel::<()>();
+        let (begin, begun) = oneshot::channel();
+        let hold = move |_: Result<&mut SqliteConnection, StoreError>| {
+            let _ = begin.send(());
+            let _ = released.recv();
+        };
+        readers.push(Box::new(hold)).unwrap();
+        begun.await.unwrap();
+        for _ in 0..QUEUE {
+            readers.push(Box::new(|_| ())).unwrap();
+        }
+        let refused = readers.read(|_| Ok(())).await;
+        assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+        release.send(()).unwrap();
     }
 
     #[tokio::test]
