@@ -34,6 +34,8 @@ mod operators;
 mod outage;
 mod panics;
 mod permissions;
+#[path = "../ports/mod.rs"]
+mod ports;
 #[path = "../postgres/mod.rs"]
 mod postgres;
 mod presence;

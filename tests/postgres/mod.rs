@@ -6,7 +6,6 @@
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
-    net::TcpListener,
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
@@ -16,6 +15,11 @@ use std::{
     },
     thread,
 };
+
+use super::ports::Port;
+
+/// The number in the name of its socket.
+const SOCKET: u16 = 5432;
 
 /// What to type when there is no server to start.
 const INSTALL: &str = "these tests start their own PostgreSQL server (14 or newer), whose programs are missing: \
@@ -85,7 +89,7 @@ pub fn wanted() -> bool {
 pub struct Cluster {
     dir: PathBuf,
     /// `None`: on its socket.
-    port: Option<u16>,
+    port: Option<Port>,
     shell: Child,
     /// Where it takes orders, and where it says that they are done. Closed at the end.
     orders: Mutex<Option<(ChildStdin, BufReader<ChildStdout>)>>,
@@ -107,14 +111,12 @@ impl Cluster {
 
     /// One that is reached over TCP, which TLS needs.
     pub fn start_on_tcp(options: &str, variables: &[(&str, &str)]) -> Cluster {
-        let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let port = free.local_addr().expect("it has an address").port();
-        drop(free);
-        Self::start_at(Some(port), options, variables)
+        Self::start_at(Some(Port::reserve()), options, variables)
     }
 
-    fn start_at(port: Option<u16>, options: &str, variables: &[(&str, &str)]) -> Cluster {
-        let options = match port {
+    fn start_at(port: Option<Port>, options: &str, variables: &[(&str, &str)]) -> Cluster {
+        let number = port.as_ref().map(Port::number);
+        let options = match number {
             Some(port) => format!("{options} -c listen_addresses=127.0.0.1 -c port={port}"),
             None => options.to_owned(),
         };
@@ -125,7 +127,7 @@ impl Cluster {
             .process_group(0)
             .env("BIN", programs())
             .env("OPTIONS", options)
-            .env("PGPORT", port.unwrap_or(5432).to_string())
+            .env("PGPORT", number.unwrap_or(SOCKET).to_string())
             .envs(variables.iter().copied())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -185,8 +187,8 @@ impl Cluster {
 
     /// The URL of one of its databases.
     pub fn url(&self, database: &str) -> String {
-        if let Some(port) = self.port {
-            return format!("postgres://parlor@127.0.0.1:{port}/{database}");
+        if let Some(port) = &self.port {
+            return format!("postgres://parlor@127.0.0.1:{}/{database}", port.number());
         }
         let host = self.dir.to_str().expect("plain text").replace('/', "%2F");
         format!("postgres://parlor@{host}/{database}")
@@ -195,7 +197,8 @@ impl Cluster {
     /// The same on its socket, if it is on another address.
     pub fn on_its_socket(&self, database: &str) -> String {
         let host = self.dir.to_str().expect("plain text").replace('/', "%2F");
-        format!("postgres://parlor@{host}:{}/{database}", self.port.unwrap_or(5432))
+        let port = self.port.as_ref().map_or(SOCKET, Port::number);
+        format!("postgres://parlor@{host}:{port}/{database}")
     }
 
     /// A database with the schema in it.

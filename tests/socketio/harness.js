@@ -3,10 +3,10 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { io } from "socket.io-client";
+import { reservePort } from "../ports/index.mjs";
 
 const PARLOR = process.env.PARLOR_BIN ?? new URL("../../target/debug/parlor", import.meta.url).pathname;
 // Settings of whoever runs the tests are none of the server's.
@@ -29,28 +29,20 @@ export function soon(promise, what) {
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
-async function freePort() {
-  const server = createServer();
-  await new Promise((listening) => server.listen(0, "127.0.0.1", listening));
-  const { port } = server.address();
-  await new Promise((closed) => server.close(closed));
-  return port;
-}
-
 export class Server {
   static async start(environment = {}) {
     const server = new Server();
     server.dir = await mkdtemp(join(tmpdir(), "parlor-socketio-"));
     server.environment = environment;
     server.people = [];
-    server.port = await freePort();
+    server.port = await reservePort();
     await server.run();
     return server;
   }
 
   async run() {
     const settings = {
-      PARLOR_LISTEN: `127.0.0.1:${this.port}`,
+      PARLOR_LISTEN: `127.0.0.1:${this.port.number}`,
       PARLOR_DATA_DIR: this.dir,
       PARLOR_RATE_LIMITS: "off",
       PARLOR_WORKERS: "2",
@@ -70,7 +62,7 @@ export class Server {
       this.process.once("exit", () => reject(new Error(`the server ended:\n${this.output}`)));
     });
     await soon(listening, "the server's start");
-    this.url = `http://127.0.0.1:${this.port}`;
+    this.url = `http://127.0.0.1:${this.port.number}`;
   }
 
   async crash() {
@@ -88,6 +80,7 @@ export class Server {
     // A client that a failed test left behind would keep this process alive.
     for (const tab of this.people.flatMap((person) => person.tabs)) tab.leaves();
     await this.crash();
+    await this.port.release();
     await rm(this.dir, { recursive: true, force: true });
   }
 

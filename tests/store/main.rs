@@ -12,6 +12,8 @@ mod membership;
 mod migrating;
 mod model;
 mod moving;
+#[path = "../ports/mod.rs"]
+mod ports;
 #[path = "../postgres/mod.rs"]
 mod postgres;
 mod reads;

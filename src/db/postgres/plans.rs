@@ -34,6 +34,8 @@ use crate::{
     protocol::command::ReadUpTo,
 };
 
+#[path = "../../../tests/ports/mod.rs"]
+mod ports;
 #[path = "../../../tests/postgres/mod.rs"]
 mod server;
 

@@ -22,6 +22,7 @@ use super::{
     place::{Finished, Place},
     token::SECRET,
 };
+use crate::ports::Port;
 
 const LISTENING: &str = "Parlor is listening on http://127.0.0.1:";
 
@@ -38,7 +39,7 @@ pub struct Setup {
     place: Arc<Place>,
     environment: Vec<(String, String)>,
     arguments: Vec<String>,
-    port: u16,
+    port: Option<Arc<Port>>,
 }
 
 impl Setup {
@@ -51,7 +52,7 @@ impl Setup {
             place: Arc::new(place),
             environment: Vec::new(),
             arguments: Vec::new(),
-            port: 0,
+            port: None,
         }
         .env("PARLOR_JWT_SECRET", SECRET)
         .env("PARLOR_RATE_LIMITS", "off")
@@ -84,13 +85,9 @@ impl Setup {
         self
     }
 
-    /// A port that stays the same over restarts. It lies below the range from which systems take the ports of
-    /// outgoing connections, so that nobody takes it while the server is down.
+    /// A port that stays the same over restarts.
     pub fn on_a_port_of_its_own(mut self) -> Setup {
-        let start = 20_000 + (std::process::id() % 1_000) as u16 * 10;
-        self.port = (start..32_000)
-            .find(|port| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok())
-            .expect("a port between 20000 and 32000 is free");
+        self.port = Some(Arc::new(Port::reserve()));
         self
     }
 
@@ -238,7 +235,8 @@ impl Process {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         if !setup.arguments.iter().any(|argument| argument == "--listen") {
-            command.args(["--listen", &format!("127.0.0.1:{}", setup.port)]);
+            let port = setup.port.as_ref().map_or(0, |port| port.number());
+            command.args(["--listen", &format!("127.0.0.1:{port}")]);
         }
         let mut child = command.spawn().expect("the server's program starts");
         let (found, listening) = watch::channel(None);

@@ -6,8 +6,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { reservePort } from '../../../tests/ports/index.mjs';
 
-const LISTENING = /^Parlor is listening on http:\/\/127\.0\.0\.1:(\d+)/m;
+const LISTENING = /^Parlor is listening on /m;
 const WITHIN_MS = 30_000;
 
 /** The program: what PARLOR_BIN names, or the newest that cargo has left here. */
@@ -22,7 +23,8 @@ function program() {
 export class Server {
   /** @type {import('node:child_process').ChildProcess | null} */
   #process = null;
-  #port = 0;
+  /** @type {Awaited<ReturnType<typeof reservePort>> | null} */
+  #port = null;
   #said = '';
   #data = '';
   /** @type {Record<string, string>} */
@@ -34,7 +36,7 @@ export class Server {
   }
 
   get origin() {
-    return `http://127.0.0.1:${this.#port}`;
+    return `http://127.0.0.1:${this.#port?.number}`;
   }
 
   /** All that it printed, over all its lives. */
@@ -45,7 +47,8 @@ export class Server {
   /** Starts it; again on the same port and data, so that pages find it where it was. */
   async start() {
     this.#data ||= await mkdtemp(join(tmpdir(), 'parlor-story-'));
-    const arguments_ = ['serve', '--data-dir', this.#data, '--listen', `127.0.0.1:${this.#port}`];
+    this.#port ??= await reservePort();
+    const arguments_ = ['serve', '--data-dir', this.#data, '--listen', `127.0.0.1:${this.#port.number}`];
     const child = spawn(program(), arguments_, { cwd: this.#data, env: { ...process.env, ...this.#settings } });
     this.#process = child;
     let life = '';
@@ -54,9 +57,7 @@ export class Server {
       const hear = (/** @type {Buffer} */ piece) => {
         life += piece;
         this.#said += piece;
-        const port = LISTENING.exec(life)?.[1];
-        if (port === undefined) return;
-        this.#port = Number(port);
+        if (!LISTENING.test(life)) return;
         clearTimeout(late);
         resolve(undefined);
       };
@@ -78,6 +79,7 @@ export class Server {
 
   async end() {
     await this.kill();
+    await this.#port?.release();
     if (this.#data) await rm(this.#data, { recursive: true, force: true });
   }
 

@@ -36,7 +36,7 @@ test('a server that is killed again and again loses nothing and doubles nothing'
     }
     await server.kill(); // with sends on their way
     await until(alice.state, ({ status }) => status === 'connecting');
-    await server.restart();
+    await server.run();
     await until(alice.state, ({ status }) => status === 'connected');
   }
   const messages = await Promise.all(sent);
@@ -66,7 +66,7 @@ test('what was not sent before a reload is sent after it, once', async () => {
   void chat.send('two');
   before.disconnect(); // the page is gone
   expect(storage.length).toBe(2);
-  await server.restart();
+  await server.run();
   const after = await server.connected('alice', { storage });
   const again = after.conversation(chat.id);
   expect(again.getSnapshot().pending.map(({ content }) => content)).toEqual(['one', 'two']);

@@ -6,39 +6,42 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { WebSocket } from 'ws';
+import { reservePort } from '../../../../tests/ports/index.mjs';
 import { Parlor, type ParlorOptions, type WebSocketConstructor } from '../../src/index.js';
 
 const SECRET = 'a secret of the tests, long enough for HS256';
 
 export class Server {
-  url = '';
+  readonly url: string;
   private child: ChildProcess | undefined;
   private readonly data = mkdtempSync(join(tmpdir(), 'parlor-js-'));
   private readonly clients: Parlor[] = [];
 
-  private constructor(private readonly settings: Record<string, string>) {}
+  private constructor(
+    private readonly settings: Record<string, string>,
+    private readonly port: Awaited<ReturnType<typeof reservePort>>,
+  ) {
+    this.url = `http://127.0.0.1:${port.number}`;
+  }
 
   static async start(settings: Record<string, string> = {}): Promise<Server> {
-    const server = new Server(settings);
-    await server.run(0);
+    const server = new Server(settings, await reservePort());
+    await server.run();
     return server;
   }
 
-  private run(port: number): Promise<void> {
+  /** Starts it, again on the same data and port. */
+  run(): Promise<void> {
     const program = process.env['PARLOR_BIN'];
     if (!program) throw new Error('PARLOR_BIN must name the server: PARLOR_BIN=target/debug/parlor npm test');
     const env = { PATH: process.env['PATH'], PARLOR_JWT_SECRET: SECRET, PARLOR_RATE_LIMITS: 'off', RUST_LOG: 'warn', ...this.settings };
-    const child = spawn(program, ['serve', '--listen', `127.0.0.1:${port}`, '--data-dir', this.data], { env, stdio: 'pipe' });
+    const child = spawn(program, ['serve', '--listen', `127.0.0.1:${this.port.number}`, '--data-dir', this.data], { env, stdio: 'pipe' });
     this.child = child;
     let said = '';
     return new Promise((resolve, reject) => {
       child.stdout.on('data', (text: Buffer) => {
         said += text.toString();
-        const found = /listening on (http:\/\/[\d.:]+)/.exec(said);
-        if (found?.[1]) {
-          this.url = found[1];
-          resolve();
-        }
+        if (said.includes('Parlor is listening on ')) resolve();
       });
       child.stderr.on('data', (text: Buffer) => (said += text.toString()));
       child.on('exit', () => reject(new Error(`the server ended:\n${said}`)));
@@ -54,14 +57,10 @@ export class Server {
     await gone;
   }
 
-  /** Again, on the same data and port. */
-  restart(): Promise<void> {
-    return this.run(Number(new URL(this.url).port));
-  }
-
   async end(): Promise<void> {
     for (const client of this.clients) client.disconnect();
     await this.kill();
+    await this.port.release();
     rmSync(this.data, { recursive: true, force: true });
   }
 
