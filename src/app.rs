@@ -14,7 +14,7 @@ use crate::{
         janitor::Janitor,
         node::Settings,
         persistence::{Persistence, WhenIdle},
-        presence::Presence,
+        presence::{Leave, Presence},
         relay::{Drain, Quiesce, Relays},
         rooms::Rooms,
         sweeper::Sweeper,
@@ -42,8 +42,8 @@ const UPLOADS: &str = "uploads";
 /// How long the drain waits for answers under way, and then for clients to say goodbye. With the time that HTTP gets to
 /// finish (`http::server`), the process is gone within 10 s.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(4);
-/// How long the receivers of webhooks may still answer then.
-const RECEIVERS_WITHIN: Duration = Duration::from_secs(1);
+/// How long the receivers of webhooks may still answer then, and the store take down who was here.
+const SETTLED_WITHIN: Duration = Duration::from_secs(1);
 /// See [`ANSWERS_WITHIN`].
 const GOODBYES_WITHIN: Duration = Duration::from_secs(2);
 
@@ -277,14 +277,22 @@ async fn drain(state: &State) {
     }
 }
 
-/// Waits until what was handed to the log is committed, and a little for receivers to answer.
+/// Waits until what was handed to the log is committed, and a little for the rest.
 async fn settle(node: &Node) {
-    if tokio::time::timeout(RECEIVERS_WITHIN, node.webhooks.stop())
-        .await
-        .is_err()
-    {
-        log::info!(target: "parlor", "some webhooks were not answered: they are sent again after the next start");
-    }
+    let receivers = async {
+        let stopped = tokio::time::timeout(SETTLED_WITHIN, node.webhooks.stop());
+        if stopped.await.is_err() {
+            log::info!(target: "parlor", "some webhooks were not answered: they are sent again after the next start");
+        }
+    };
+    let last_seen = async {
+        let (left, known) = oneshot::channel();
+        let saved = async { node.presence.send(Leave(left)).await.is_ok() && known.await.is_ok() };
+        if tokio::time::timeout(SETTLED_WITHIN, saved).await != Ok(true) {
+            log::info!(target: "parlor", "who was last here now is not in the store");
+        }
+    };
+    tokio::join!(receivers, last_seen);
     let (idle, committed) = oneshot::channel();
     if node.persistence.send(WhenIdle(idle)).await.is_ok() {
         let _ = committed.await;

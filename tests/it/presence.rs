@@ -1,6 +1,9 @@
 //! Who is there: online with the first session, offline with the last, told to those who share a conversation; and
 //! who looks at a conversation.
 
+use std::time::Instant;
+
+use parlor::domain::{Clock, Timestamp};
 use serde_json::{Value, json};
 
 use crate::{harness::*, messages::pair};
@@ -193,4 +196,45 @@ async fn the_log_of_presence_outlives_a_restart() {
         shown,
         json!({"userId": bob.id, "online": false, "lastSeenAt": offline["lastSeenAt"]})
     );
+}
+
+fn millis(time: &Value) -> i64 {
+    let parsed = Timestamp::parse(time.as_str().expect("a time"));
+    parsed.expect("a time").millis()
+}
+
+#[tokio::test]
+async fn whoever_is_there_when_the_server_ends_was_seen_then() {
+    let (mut server, alice, bob, _chat) = pair().await;
+    let began = Clock::System.now().millis();
+    let bob_tab = bob.connect().await;
+    bob_tab.catches_up().await;
+    server.stop().await;
+    drop(bob_tab);
+    server.restart().await;
+    let shown = presence(&alice.connect().await, &bob).await;
+    assert_eq!(shown["online"], false);
+    assert!(millis(&shown["lastSeenAt"]) >= began, "{shown}");
+}
+
+#[tokio::test]
+async fn whoever_was_there_when_the_server_was_killed_was_seen_since_they_came() {
+    let (mut server, alice, bob, _chat) = pair().await;
+    let began = Clock::System.now().millis();
+    let bob_tab = bob.connect().await;
+    let mut store = Store::open(server.place());
+    let seen = format!(
+        "SELECT coalesce(max(last_seen_at), 0) FROM users WHERE id = '{}'",
+        bob.id
+    );
+    let start = Instant::now();
+    while store.reads(&seen) < began {
+        assert!(start.elapsed() < DEADLINE, "the store does not know that they came");
+    }
+    server.kill().await;
+    drop((bob_tab, store));
+    server.restart().await;
+    let shown = presence(&alice.connect().await, &bob).await;
+    assert_eq!(shown["online"], false);
+    assert!(millis(&shown["lastSeenAt"]) >= began, "{shown}");
 }

@@ -196,6 +196,9 @@ pub fn update_profile(
 }
 
 pub fn set_last_seen(connection: &mut impl Db, seen: &[(UserKey, Timestamp)]) -> Result<()> {
+    // In one order: several servers may write down the same users at once.
+    let mut seen = seen.to_vec();
+    seen.sort_unstable_by_key(|(user, _)| user.0);
     for (user, at) in seen {
         diesel::update(users::table.find(user.0))
             .set(users::last_seen_at.eq(at.millis()))
