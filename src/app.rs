@@ -6,7 +6,10 @@ use std::{io::Write, net::TcpListener, sync::Arc, time::Duration};
 use actix::Actor;
 use actix_rt::{Arbiter, ArbiterHandle, System};
 use actix_web::web;
-use tokio::sync::{Notify, oneshot};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::{Notify, oneshot},
+};
 
 use crate::{
     actors::{
@@ -179,8 +182,10 @@ async fn run(config: Config, database: Opened, listener: TcpListener) -> Result<
     let server = server::listen(state.clone(), listener).map_err(|error| error.to_string())?;
     let handle = server.handle();
     let serving = actix_rt::spawn(server);
+    // Before anybody is told that it runs: whoever stops it at once stops it politely.
+    let signals = Signals::expect()?;
     announce(address, &state);
-    let stopped = told_to_stop(&rolled_back).await;
+    let stopped = signals.told_to_stop(&rolled_back).await;
     drain(&state).await;
     handle.stop(true).await;
     let _ = serving.await;
@@ -241,17 +246,31 @@ fn announce(address: std::net::SocketAddr, state: &State) {
     let _ = out.flush();
 }
 
-/// Waits for a signal. An error: it has to stop without one.
-async fn told_to_stop(rolled_back: &Notify) -> Result<(), String> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate()).map_err(|error| error.to_string())?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| error.to_string())?;
-    tokio::select! {
-        _ = terminate.recv() => log::info!(target: "parlor", "SIGTERM: draining"),
-        _ = interrupt.recv() => log::info!(target: "parlor", "SIGINT: draining"),
-        () = rolled_back.notified() => return Err("the database lacks what was committed: start again".to_owned()),
+/// What tells the process to stop.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// From here on they no longer end the process.
+    fn expect() -> Result<Self, String> {
+        let on = |kind| signal(kind).map_err(|error| format!("cannot wait for signals: {error}"));
+        Ok(Self {
+            terminate: on(SignalKind::terminate())?,
+            interrupt: on(SignalKind::interrupt())?,
+        })
     }
-    Ok(())
+
+    /// Waits for one. An error: it has to stop without one.
+    async fn told_to_stop(mut self, rolled_back: &Notify) -> Result<(), String> {
+        tokio::select! {
+            _ = self.terminate.recv() => log::info!(target: "parlor", "SIGTERM: draining"),
+            _ = self.interrupt.recv() => log::info!(target: "parlor", "SIGINT: draining"),
+            () = rolled_back.notified() => return Err("the database lacks what was committed: start again".to_owned()),
+        }
+        Ok(())
+    }
 }
 
 /// No new sessions; answers under way go out; then everybody is told to come back later.

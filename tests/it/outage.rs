@@ -450,6 +450,10 @@ async fn servers_that_start_at_once_share_an_empty_database() {
         "both are on the same database, and not on a file in {}",
         place.root().display()
     );
+    let mut third = setup().start().await;
+    third.stop().await;
+    let (_, log) = third.output();
+    assert!(log.contains("another server"), "{log}");
     database.runs("INSERT INTO __diesel_schema_migrations (version) VALUES ('9999')");
     setup().ends().await.failed_naming(&["newer", "9999"]);
 }

@@ -47,6 +47,18 @@ pub fn warn(db: &mut PgDb) {
     }
 }
 
+/// Says aloud that another server is there already: each is right by itself, and their users do not hear each other.
+pub fn warn_of_others(db: &mut PgDb) {
+    if is_served(db).unwrap_or(false) {
+        log::warn!(
+            target: "parlor::db",
+            "another server of Parlor, or a tool of it, is connected to this database: what is said at one of them is kept \
+             for all, but not heard live at the other, and who comes and goes there is noticed late here. Run one server on a \
+             database, unless this one replaces the other just now"
+        );
+    }
+}
+
 /// Whether a server, or another tool of ours, is connected beside us.
 fn is_served(db: &mut PgDb) -> Result<bool, StoreError> {
     Ok(Others {}.get_result(db)?)

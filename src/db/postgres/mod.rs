@@ -111,6 +111,7 @@ fn open_here(options: &PostgresOptions) -> Result<Opened, OpenError> {
     let history = Arc::new(History::default());
     if options.serves {
         health::warn(&mut db);
+        health::warn_of_others(&mut db);
         history.begin(&mut db)?;
     }
     engine(options, &target, history, db, epoch)
