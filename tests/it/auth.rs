@@ -305,6 +305,7 @@ async fn what_is_changed_here_outlives_a_restart() {
     )
     .await
     .ok(200);
+    server.kill().await;
     server.restart().await;
     let me = alice.get("/api/me").await.ok(200);
     assert_eq!(

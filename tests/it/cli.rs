@@ -115,7 +115,7 @@ async fn token_prints_a_token_that_the_server_takes() {
         .send()
         .await
         .ok(200);
-    let short = place.parlor(&["token", "crm-3", "--ttl", "2s"]).await.succeeded();
+    let short = place.parlor(&["token", "crm-3", "--ttl", "10s"]).await.succeeded();
     let tab = server.dial("crm-3").bearer(short.trim()).open().await;
     tab.is_closed_with(4401).await;
     place.parlor(&["token", "bad id"]).await.failed_naming(&["USER"]);

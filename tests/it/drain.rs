@@ -60,8 +60,6 @@ async fn a_terminated_server_closes_its_sessions_and_ends_well() {
     assert_eq!(alice.texts(&chat).await, ["before"]);
 }
 
-/// What the server has taken when it is told to end is answered before the close frame. The lock on the database
-/// keeps the sends in flight until then.
 /// As a supervisor does that changes its mind. Half of the starts ended by the signal itself when it was not expected
 /// before the line that says where the server listens.
 #[tokio::test]
@@ -73,6 +71,8 @@ async fn a_server_that_is_terminated_as_soon_as_it_listens_ends_well() {
     }
 }
 
+/// What the server has taken when it is told to end is answered before the close frame. The lock on the database
+/// keeps the sends in flight until then.
 #[tokio::test]
 async fn answers_in_flight_arrive_before_the_end() {
     let (mut server, alice, _bob, chat) = pair().await;

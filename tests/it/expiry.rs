@@ -17,25 +17,25 @@ async fn an_expiring_token_is_announced_and_then_closes_the_session() {
     let bob_tab = bob.connect().await;
     let start = Instant::now();
     let tab = alice
-        .holding(&Person::token_of("alice").ttl(4).signed())
+        .holding(&Person::token_of("alice").ttl(10).signed())
         .connect()
         .await;
     let told = tab.sees("token_expiring", |_| true).await;
     assert_shape(&told, &json!({"expiresAt": "<time>"}));
     assert!(
-        start.elapsed() < Duration::from_secs(4),
+        start.elapsed() < Duration::from_secs(9),
         "at once, when less than 60 s are left"
     );
     tab.sends(&chat, "still valid").await;
     let closed = tab.is_closed_with(4401).await;
     let took = closed.duration_since(start);
     assert!(
-        took > Duration::from_secs(2),
+        took > Duration::from_secs(8),
         "closed before the expiry, after {took:?}"
     );
     assert!(
-        took < Duration::from_secs(4) + GRACE,
-        "closed {took:?} after a token of 4 s"
+        took < Duration::from_secs(10) + GRACE,
+        "closed {took:?} after a token of 10 s"
     );
     bob_tab
         .sees("user_offline", |gone| gone["userId"] == json!(alice.id))
@@ -48,14 +48,14 @@ async fn a_token_with_more_than_a_minute_left_is_not_announced_yet() {
     let server = Server::start().await;
     let alice = server.user("alice").await;
     let tab = alice
-        .holding(&Person::token_of("alice").ttl(63).signed())
+        .holding(&Person::token_of("alice").ttl(70).signed())
         .connect()
         .await;
     tab.catches_up().await;
     assert!(tab.got("token_expiring").is_empty());
     let start = Instant::now();
     tab.sees("token_expiring", |_| true).await;
-    assert!(start.elapsed() < Duration::from_secs(8), "60 s ahead, of 63");
+    assert!(start.elapsed() < Duration::from_secs(30), "60 s ahead, of 70");
 }
 
 #[tokio::test]
@@ -63,7 +63,7 @@ async fn a_fresh_token_keeps_the_session_open() {
     let server = Server::start().await;
     let (alice, bob) = (server.user("alice").await, server.user("bob").await);
     let chat = alice.direct_with(&bob).await;
-    let short = || alice.holding(&Person::token_of("alice").ttl(3).signed());
+    let short = || alice.holding(&Person::token_of("alice").ttl(8).signed());
     let (renewed, forgotten) = (short().connect().await, short().connect().await);
     let fresh = Person::token_of("alice").ttl(3600).signed();
     let answer = renewed.does("authenticate", json!({"token": fresh})).await;
@@ -122,7 +122,7 @@ async fn a_token_that_replaced_another_is_the_one_that_logout_revokes() {
 async fn a_peer_that_does_not_answer_pings_is_closed() {
     let server = Server::with()
         .set("heartbeat_seconds", 1)
-        .set("heartbeat_timeout_seconds", 3)
+        .set("heartbeat_timeout_seconds", 6)
         .start()
         .await;
     let (alice, bob) = (server.user("alice").await, server.user("bob").await);
@@ -136,7 +136,7 @@ async fn a_peer_that_does_not_answer_pings_is_closed() {
     silent.is_closed_with(4408).await;
     let took = start.elapsed();
     assert!(
-        (Duration::from_secs(2)..Duration::from_secs(10)).contains(&took),
+        (Duration::from_secs(5)..DEADLINE).contains(&took),
         "closed after {took:?}"
     );
     bob_tab
@@ -150,12 +150,12 @@ async fn a_peer_that_does_not_answer_pings_is_closed() {
 async fn a_peer_that_only_answers_pings_stays() {
     let server = Server::with()
         .set("heartbeat_seconds", 1)
-        .set("heartbeat_timeout_seconds", 2)
+        .set("heartbeat_timeout_seconds", 5)
         .start()
         .await;
     let alice = server.user("alice").await;
     let tab = alice.connect().await;
-    for _ in 0..4 {
+    for _ in 0..7 {
         tab.log
             .wait("a ping", |what| matches!(what, What::Ping).then_some(()))
             .await;
@@ -167,7 +167,7 @@ async fn a_peer_that_only_answers_pings_stays() {
 async fn a_peer_whose_network_is_gone_is_offline_in_time() {
     let server = Server::with()
         .set("heartbeat_seconds", 1)
-        .set("heartbeat_timeout_seconds", 2)
+        .set("heartbeat_timeout_seconds", 5)
         .start()
         .await;
     let (alice, bob) = (server.user("alice").await, server.user("bob").await);

@@ -359,7 +359,7 @@ async fn a_receiver_that_hangs_holds_up_its_conversation_and_no_other() {
     let receiver = Receiver::start().await;
     let server = Server::with()
         .telling(&[&receiver])
-        .set("webhook_timeout_seconds", 1)
+        .set("webhook_timeout_seconds", 5)
         .start()
         .await;
     let (alice, bob, root) = (

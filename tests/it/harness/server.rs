@@ -172,6 +172,8 @@ impl Server {
 
     /// Starts it again on the same data. Whoever ended it before has waited for its end.
     pub async fn restart(&mut self) {
+        let ended = self.process.child.try_wait().expect("it can be waited for");
+        assert!(ended.is_some(), "end it first: two servers would be on the same data");
         self.process = Process::spawn(&self.setup);
         self.wait_until_listening().await;
     }

@@ -1,6 +1,8 @@
 //! Long polling by hand: payloads of several packets, one request of a kind at a time, requests that go away, what is said
 //! while nobody polls, bounds.
 
+use std::time::Instant;
+
 use serde_json::json;
 
 use crate::{harness::*, messages::pair};
@@ -219,7 +221,10 @@ async fn what_was_missed_of_a_conversation_is_not_told_once_one_is_removed_from_
             .as_array()
             .is_some_and(|sessions| sessions.iter().any(waiting))
     };
-    while !there(&admin.get("/api/admin/sessions").await.ok(200)) {}
+    let start = Instant::now();
+    while !there(&admin.get("/api/admin/sessions").await.ok(200)) {
+        assert!(start.elapsed() < DEADLINE, "he does not come back");
+    }
     alice.removes(&lost, &bob).await;
     let mut told = Vec::new();
     while !told
