@@ -139,7 +139,9 @@ class ChatTest(unittest.TestCase):
                 client = socketio.Client(reconnection=False)
                 client.on("connect_error", told.put)
                 with self.assertRaises(socketio.exceptions.ConnectionError):
-                    client.connect(self.server.url, auth={"token": "nonsense"}, transports=transports)
+                    client.connect(
+                        self.server.url, auth={"token": "nonsense"}, transports=transports, wait_timeout=DEADLINE
+                    )
                 self.assertEqual(told.get(timeout=DEADLINE)["data"]["code"], "UNAUTHORIZED")
 
 

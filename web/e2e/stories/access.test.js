@@ -26,6 +26,7 @@ story('a conversation needs no pointer', async ({ person }) => {
   await alice.page.keyboard.type('As you like.');
   await alice.page.keyboard.press('Enter');
   await his.sees('As you like.');
+  await hers.saysThatItIsSent('As you like.');
   // Back to what was said: the arrows walk through it, its buttons are behind Tab.
   await alice.page.keyboard.press('ArrowUp');
   await alice.page.getByTestId('editing').waitFor();

@@ -103,7 +103,7 @@ test('the short example says hello', async () => {
   vi.stubGlobal('show', (messages: { content: unknown }[]) => shown.push(...messages.map(({ content }) => content)));
   const { short } = (await import(/* @vite-ignore */ `${place}short.ts`)) as { short: () => Promise<Parlor> };
   const parlor = await short();
-  await vi.waitFor(() => expect(shown).toContain('Hello, Bob'));
+  await vi.waitFor(() => expect(shown).toContain('Hello, Bob'), 10_000);
   parlor.disconnect();
 });
 
@@ -129,9 +129,9 @@ test('the page shows a chat and sends', async () => {
   // React looks at what the prototype's setter was given.
   Object.getOwnPropertyDescriptor(window.HTMLInputElement.prototype, 'value')?.set?.call(field, 'From the page');
   field.dispatchEvent(new window.Event('input', { bubbles: true }) as unknown as Event);
-  await vi.waitFor(() => expect(field.value).toBe('From the page'));
+  await vi.waitFor(() => expect(field.value).toBe('From the page'), 10_000);
   form.dispatchEvent(new window.Event('submit', { bubbles: true, cancelable: true }) as unknown as Event);
   await shows('alice: From the page');
   rendered.unmount();
-  await vi.waitFor(() => expect(alice.state.getSnapshot().status).toBe('disconnected'));
+  await vi.waitFor(() => expect(alice.state.getSnapshot().status).toBe('disconnected'), 10_000);
 });
