@@ -71,7 +71,7 @@ async fn holds(scene: &Scene, tabs: [&Tab; 2], texts: &[&str]) {
     assert_eq!(scene.bob.texts(&scene.chat).await, texts);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_restarted_database_is_found_again() {
     let cluster = Cluster::start("", &[]);
     let database = cluster.database();
@@ -161,7 +161,7 @@ async fn a_database_that_became_read_only_is_unavailable_and_then_goes_on() {
     holds(&scene, [&alice, &bob], &["one", "two"]).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_host_takes_over() {
     let primary = Cluster::start("", &[]);
     let database = primary.database();
@@ -201,7 +201,7 @@ fn comes_to(cluster: &Cluster, database: &str, query: &str, wanted: &str) {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_host_that_lacks_what_was_said_ends_the_server_and_its_epoch() {
     let primary = Cluster::start("", &[]);
     let database = primary.database();
