@@ -86,6 +86,11 @@ pub struct Report {
     pub acked_per_second: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deliveries_per_second: Option<f64>,
+    /// Messages of the whole run, warm-up and end included: what of it fell into the measured span is chance.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub acked_in_all: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delivered_in_all: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub answer_ms: Option<Quantiles>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -130,6 +135,8 @@ impl Report {
             operations: BTreeMap::new(),
             acked_per_second: None,
             deliveries_per_second: None,
+            acked_in_all: Some(measured.tally.acked_ever).filter(|count| *count > 0),
+            delivered_in_all: Some(measured.tally.delivered_ever).filter(|count| *count > 0),
             answer_ms: Quantiles::of(&measured.tally.answers),
             delivery_ms: Quantiles::of(&measured.tally.deliveries),
             lag_ms: Quantiles::of(&measured.tally.lags),

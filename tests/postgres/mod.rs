@@ -8,7 +8,7 @@ use std::{
     io::{BufRead, BufReader, Read, Write},
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
-    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio},
     sync::{
         Mutex, OnceLock,
         atomic::{AtomicU32, Ordering},
@@ -37,7 +37,7 @@ trap '' PIPE INT TERM HUP
 base="${TMPDIR:-/tmp}"
 if command -v flock >/dev/null; then
     for left in "$base"/parlor-postgres-*; do
-        if [ -O "$left" ] && [ -f "$left/alive" ] && flock -n "$left/alive" true; then rm -rf "$left"; fi
+        if [ -O "$left" ] && [ -f "$left/alive" ] && flock -n "$left/alive" true; then rm -rf "$left" || true; fi
     done
 fi
 dir=$(mktemp -d "$base/parlor-postgres-XXXXXX")
@@ -45,13 +45,15 @@ trap 'end QUIT; rm -rf "$dir"' EXIT
 end() { if [ -n "$pid" ]; then kill -$1 $pid 2>/dev/null || true; wait $pid 2>/dev/null || true; fi; }
 if command -v flock >/dev/null; then exec 9>"$dir/new" && flock 9 && mv "$dir/new" "$dir/alive"; fi
 if command -v setpriv >/dev/null; then with="setpriv --pdeathsig QUIT --"; fi
-fails() { cat "$dir/log" >&2; exit 1; }
+fails() { tail -c 30000 "$dir/log" >&2; exit 1; }
 start() {
-    $with "$BIN/postgres" -D "$dir/data" -k "$dir" -c listen_addresses= -c max_connections=300 \
+    $with "$BIN/postgres" -D "$dir/data" -k "$dir" -c listen_addresses= -c max_connections=600 \
         -c recovery_init_sync_method=syncfs $OPTIONS >>"$dir/log" 2>&1 &
     pid=$!
+    deadline=$(($(date +%s) + 120))
     until "$BIN/pg_isready" -q -h "$dir"; do
         kill -0 $pid 2>/dev/null || fails
+        if [ "$(date +%s)" -ge $deadline ]; then echo "it is not ready after two minutes" >>"$dir/log"; kill -KILL $pid; fails; fi
         sleep 0.05
     done
 }
@@ -93,8 +95,8 @@ pub struct Cluster {
     /// `None`: on its socket.
     port: Option<Port>,
     shell: Child,
-    /// Where it takes orders, and where it says that they are done. Closed at the end.
-    orders: Mutex<Option<(ChildStdin, BufReader<ChildStdout>)>>,
+    /// Where it takes orders, where it says that they are done, and where it says why not. Closed at the end.
+    orders: Mutex<Option<(ChildStdin, BufReader<ChildStdout>, ChildStderr)>>,
     made: AtomicU32,
     template: Mutex<bool>,
 }
@@ -139,16 +141,17 @@ impl Cluster {
         let mut line = String::new();
         let mut out = BufReader::new(shell.stdout.take().expect("piped"));
         out.read_line(&mut line).expect("its output can be read");
+        let mut err = shell.stderr.take().expect("piped");
         if line.is_empty() {
             let mut why = String::new();
-            let _ = shell.stderr.take().expect("piped").read_to_string(&mut why);
+            let _ = err.read_to_string(&mut why);
             panic!("PostgreSQL does not start: {why}");
         }
         Cluster {
             dir: PathBuf::from(line.trim()),
             port,
             shell,
-            orders: Mutex::new(Some((stdin, out))),
+            orders: Mutex::new(Some((stdin, out, err))),
             made: AtomicU32::new(0),
             template: Mutex::new(false),
         }
@@ -159,16 +162,16 @@ impl Cluster {
     /// threads.
     pub fn order(&self, what: &str) {
         let mut orders = self.orders.lock().expect("not poisoned");
-        let (stdin, out) = orders.as_mut().expect("it runs");
+        let (stdin, out, err) = orders.as_mut().expect("it runs");
         writeln!(stdin, "{what}").expect("it takes orders");
         let mut line = String::new();
         out.read_line(&mut line).expect("its output can be read");
-        assert_eq!(
-            line.trim(),
-            "done",
-            "{what}: {}",
-            std::fs::read_to_string(self.dir.join("log")).unwrap_or_default()
-        );
+        if line.trim() != "done" {
+            // It has ended, and its folder is gone: the log is what it said last.
+            let mut why = String::new();
+            let _ = err.read_to_string(&mut why);
+            panic!("{what}: {why}");
+        }
     }
 
     /// The process that holds it: killed, it takes the server with it.

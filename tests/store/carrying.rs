@@ -7,6 +7,7 @@ use std::{
     path::Path,
     process::{Child, Command, Stdio},
     sync::atomic::{AtomicBool, Ordering},
+    time::{Duration, Instant},
 };
 
 use parlor::{
@@ -20,6 +21,8 @@ use crate::{
     postgres::{Cluster, Database},
     world::{World, words},
 };
+
+const DEADLINE: Duration = Duration::from_secs(30);
 
 /// An empty database of each kind, and what keeps it.
 fn empties() -> (tempfile::TempDir, Database<'static>, [Location; 2]) {
@@ -238,6 +241,17 @@ fn half_an_import(data: &Path, to: &str, half: &str) -> Child {
     child
 }
 
+/// Waits until the server has noticed that whoever was killed is gone: an import itself does not wait long for that.
+fn nobody_is_on(database: &Database<'_>) {
+    let others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() \
+                  AND backend_type = 'client backend'";
+    let start = Instant::now();
+    while database.runs(others) != ["0"] {
+        assert!(start.elapsed() < DEADLINE, "somebody is still connected");
+        std::thread::yield_now();
+    }
+}
+
 #[tokio::test]
 async fn an_import_that_is_killed_in_the_middle_leaves_nothing_and_can_be_done_again() {
     let world = World::on_sqlite();
@@ -276,6 +290,7 @@ async fn an_import_that_is_killed_in_the_middle_leaves_nothing_and_can_be_done_a
         );
         child.kill().unwrap();
         child.wait().unwrap();
+        nobody_is_on(&database);
         imports(location, &whole).unwrap();
         assert!(exported(location) == whole);
         assert!(location.verify(&mut |_| {}).unwrap().is_clean());

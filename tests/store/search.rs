@@ -1,6 +1,10 @@
 //! Search: what was acknowledged is found at once, in its latest form, by those who may see it, in order and page by page.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use parlor::{
     db::{Before, Found, Op, Outcome, Search},
@@ -9,6 +13,9 @@ use parlor::{
 use proptest::{collection::vec, prelude::*};
 
 use crate::world::{World, words};
+
+/// After this the index does not follow any more.
+const DEADLINE: Duration = Duration::from_secs(60);
 
 /// Everywhere, a page of 20.
 pub fn search(q: &str) -> Search {
@@ -257,7 +264,13 @@ impl World {
     pub async fn is_indexed(&self) {
         let lag = "heads h LEFT JOIN search_progress p USING (conversation_key)
                    WHERE h.seq > coalesce(p.seq, 0) OR h.expired_seq > coalesce(p.expired_seq, 0)";
-        while self.count(lag) > 0 || self.store.search_backlog() > 0 {
+        let start = Instant::now();
+        loop {
+            let behind = (self.count(lag), self.store.search_backlog());
+            if behind == (0, 0) {
+                return;
+            }
+            assert!(start.elapsed() < DEADLINE, "the index does not follow: {behind:?}");
             tokio::task::yield_now().await;
         }
     }

@@ -18,7 +18,7 @@ mod mixed;
 
 pub const SECRET: &str = "a secret of the tests, long enough for HS256";
 
-/// One way to break a promise, to the second member of a room, at the message `AT` or an earlier one.
+/// One way to break a promise, to the second member of a room, at the message `AT` unless said otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Breach {
     None,
@@ -38,6 +38,7 @@ pub enum Breach {
     HistoryForgets,
     Hangup,
     RateLimited,
+    /// From there on, for a third of all messages.
     Unavailable,
     /// Only `mixed` can tell these.
     RepeatReaction,
@@ -48,12 +49,14 @@ pub enum Breach {
     RefuseEdits,
     /// Half of those that it says so of are made all the same.
     UnavailableEdits,
+    /// Always.
     StaleHistory,
     WrongCursor,
 }
 
-/// Late enough that the members' positions are known, early enough for a short test.
-const AT: u64 = 40;
+/// Late enough that the members' positions are known. Not later than what the members of a room send before they wait for
+/// anything: the tool ends by its clock, and however little of the time it gets, that much is sent.
+const AT: usize = 8;
 
 #[derive(Default)]
 struct Room {
@@ -71,27 +74,22 @@ struct Room {
 struct State {
     rooms: HashMap<String, Room>,
     sessions: u64,
+    /// How often each event came in, and each page of history (as `history`).
+    asked: HashMap<String, u64>,
 }
 
 pub struct Mock {
     pub address: SocketAddr,
     breach: Breach,
-    /// The message of a room with which it is broken.
-    at: u64,
     state: Mutex<State>,
 }
 
 impl Mock {
     pub async fn start(breach: Breach) -> Arc<Self> {
-        Self::start_at(breach, AT).await
-    }
-
-    pub async fn start_at(breach: Breach, at: u64) -> Arc<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mock = Arc::new(Self {
             address: listener.local_addr().unwrap(),
             breach,
-            at,
             state: Mutex::default(),
         });
         let serving = mock.clone();
@@ -104,10 +102,51 @@ impl Mock {
         mock
     }
 
+    // ---- what it saw: it depends on nobody's clock
+
+    /// Messages sent, each once.
+    pub fn said(&self) -> u64 {
+        let state = self.state.lock().unwrap();
+        state.rooms.values().map(|room| room.history.len() as u64).sum()
+    }
+
+    /// Positions taken by whatever takes one.
+    pub fn positions(&self) -> u64 {
+        let state = self.state.lock().unwrap();
+        let taken = |room: &Room| room.seq - room.members.len() as u64;
+        state.rooms.values().map(taken).sum()
+    }
+
+    /// How often something was asked for: an event, or `history`.
+    pub fn asked(&self, what: &str) -> u64 {
+        self.state.lock().unwrap().asked.get(what).copied().unwrap_or(0)
+    }
+
+    /// When each message was sent or should have been, in nanoseconds of the tool's clock, in order; of each sender
+    /// without the `first` ones. The tool writes it at the end of its clientIds: `run-sender-number-time`.
+    pub fn due(&self, first: u64) -> Vec<u64> {
+        let state = self.state.lock().unwrap();
+        let messages = state.rooms.values().flat_map(|room| &room.history);
+        let parsed = messages.filter_map(|message| {
+            let mut parts = message["clientId"].as_str().unwrap().rsplit('-');
+            let mut part = || u64::from_str_radix(parts.next().unwrap(), 16).unwrap();
+            let (time, number) = (part(), part());
+            (number >= first).then_some(time)
+        });
+        let mut due: Vec<u64> = parsed.collect();
+        due.sort_unstable();
+        due
+    }
+
     async fn serve(self: Arc<Self>, stream: TcpStream) {
         let mut start = [0; 8];
-        while stream.peek(&mut start).await.unwrap_or(start.len()) < start.len() {
-            tokio::task::yield_now().await;
+        loop {
+            match stream.peek(&mut start).await {
+                // Gone without a word.
+                Ok(0) | Err(_) => return,
+                Ok(length) if length < start.len() => tokio::task::yield_now().await,
+                Ok(_) => break,
+            }
         }
         match &start {
             b"GET /ws " => self.session(stream).await,
@@ -194,6 +233,7 @@ impl Mock {
                 )
             }
             ("GET", history) if history.contains("/messages?") => {
+                *state.asked.entry("history".into()).or_default() += 1;
                 let room = &state.rooms[history.split('/').nth(3).unwrap()];
                 let before = history.split_once("before=").map(|(_, id)| id);
                 let end = before.map_or(room.history.len(), |id| {
@@ -201,7 +241,7 @@ impl Mock {
                 });
                 let limit = history.split_once("limit=").unwrap().1.split('&').next().unwrap();
                 let start = end.saturating_sub(limit.parse().unwrap());
-                let end = end - usize::from(self.breach == Breach::StaleHistory && end as u64 > self.at);
+                let end = end - usize::from(self.breach == Breach::StaleHistory && end > 0);
                 let page = &room.history[start..end];
                 (
                     "200 OK",
@@ -267,8 +307,10 @@ impl Mock {
 
     fn on_event(&self, user: &str, event: &Value, out: &UnboundedSender<String>) {
         let (ask, data) = (event["id"].as_u64().unwrap(), &event["data"]);
-        if event["event"] != "send_message" {
-            let result = self.on_other(user, event["event"].as_str().unwrap(), data);
+        let name = event["event"].as_str().unwrap();
+        *self.state.lock().unwrap().asked.entry(name.to_owned()).or_default() += 1;
+        if name != "send_message" {
+            let result = self.on_other(user, name, data);
             let answer = match result {
                 Ok(data) => json!({"ack": ask, "ok": true, "data": data}),
                 Err(code) => json!({"ack": ask, "ok": false, "error": {"code": code}}),
@@ -288,10 +330,10 @@ impl Mock {
             send(answer(&compose(known)));
             return;
         }
-        let hit = room.history.len() as u64 == self.at;
+        let hit = room.history.len() == AT;
         match self.breach {
             Breach::RateLimited if hit => return send(refuse("RATE_LIMITED")),
-            Breach::Unavailable if hit && ask % 3 == 0 => return send(refuse("UNAVAILABLE")),
+            Breach::Unavailable if room.history.len() >= AT && ask % 3 == 0 => return send(refuse("UNAVAILABLE")),
             Breach::SkipSeq if hit => room.seq += 1,
             _ => {}
         }
@@ -300,7 +342,7 @@ impl Mock {
         room.answers.insert(client_id, message.clone());
         room.history.push(message.clone());
         if hit && self.breach == Breach::HistoryForgets {
-            room.history.remove(10);
+            room.history.remove(AT / 2);
         }
         match self.breach {
             Breach::AnswerNever if hit => {}

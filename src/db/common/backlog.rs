@@ -35,6 +35,10 @@ const SCAN: Duration = Duration::from_secs(3600);
 pub struct Backlog {
     /// Conversations of which it may lack something, first noted first.
     behind: IndexSet<i64>,
+    /// So many of the first ones are being worked on.
+    taken: usize,
+    /// Those of them that were noted meanwhile: on a server others append during a step, which may have looked before.
+    again: Vec<i64>,
     /// How many: for the metrics.
     count: Arc<AtomicU64>,
     /// The look through all conversations: behind which key it goes on. `None` until the next one.
@@ -83,6 +87,8 @@ impl Backlog {
         let now = Instant::now();
         Self {
             behind: IndexSet::new(),
+            taken: 0,
+            again: Vec::new(),
             count: Arc::default(),
             scan: Some(-1),
             scan_at: now,
@@ -101,7 +107,10 @@ impl Backlog {
         for (append, appended) in done {
             let expired = |outcome: &Result<_, _>| matches!(outcome, Ok(Outcome::Expired { .. }));
             if appended.head > appended.before || appended.outcomes.iter().any(expired) {
-                self.behind.insert(append.conversation.0);
+                let (at, _) = self.behind.insert_full(append.conversation.0);
+                if at < self.taken {
+                    self.again.push(append.conversation.0);
+                }
             }
         }
         self.tell();
@@ -116,14 +125,16 @@ impl Backlog {
         work.then(|| IDLE.max(self.pause_until.saturating_duration_since(now)))
     }
 
-    /// The next piece of work, if its time has come. `idle`: nobody waits.
-    pub fn next(&self, now: Instant, idle: bool) -> Option<Work> {
+    /// The next piece of work, if its time has come. `idle`: nobody waits. What becomes of it is told to `worked` before the
+    /// next one is asked for.
+    pub fn next(&mut self, now: Instant, idle: bool) -> Option<Work> {
         if now < self.pause_until || !idle && now < self.share_at {
             return None;
         }
         if !self.behind.is_empty() {
-            let some = self.behind.iter().copied().take(index::CONVERSATIONS);
-            return Some(Work::Step(some.collect()));
+            let some: Vec<i64> = self.behind.iter().copied().take(index::CONVERSATIONS).collect();
+            self.taken = some.len();
+            return Some(Work::Step(some));
         }
         self.scan.filter(|_| idle).map(Work::Scan)
     }
@@ -132,9 +143,12 @@ impl Backlog {
     pub fn worked(&mut self, began: Instant, outcome: Result<Worked, StoreError>) {
         let now = Instant::now();
         self.share_at = now + (now - began) * SHARE;
+        self.taken = 0;
+        let again = std::mem::take(&mut self.again);
         match outcome {
             Ok(Worked::Stepped(done)) => {
                 self.behind.drain(..done.min(self.behind.len()));
+                self.behind.extend(again);
             }
             Ok(Worked::Scanned(found, next)) => {
                 self.behind.extend(found);
@@ -158,4 +172,48 @@ statement! {
     /// The last key there is.
     Highest {} -> BigInt,
     "SELECT coalesce(max(conversation_key), 0) FROM heads"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        db::Op,
+        domain::{ConversationKey, Seq},
+    };
+
+    fn noted(backlog: &mut Backlog, key: i64) {
+        let append = ConversationAppend {
+            conversation: ConversationKey(key),
+            ops: Vec::<Op>::new(),
+        };
+        let appended = Appended {
+            before: Seq(1),
+            head: Seq(2),
+            outcomes: Vec::new(),
+        };
+        backlog.note([(&append, &appended)].into_iter());
+    }
+
+    fn step(backlog: &mut Backlog) -> Vec<i64> {
+        match backlog.next(Instant::now(), true) {
+            Some(Work::Step(keys)) => keys,
+            _ => Vec::new(),
+        }
+    }
+
+    #[test]
+    fn what_is_noted_during_a_step_is_looked_at_again() {
+        let mut backlog = Backlog::new();
+        noted(&mut backlog, 1);
+        noted(&mut backlog, 2);
+        assert_eq!(step(&mut backlog), [1, 2]);
+        // The step may have read these before: all of them are up to date as it saw them.
+        noted(&mut backlog, 1);
+        noted(&mut backlog, 3);
+        backlog.worked(Instant::now(), Ok(Worked::Stepped(2)));
+        assert_eq!(step(&mut backlog), [3, 1]);
+        backlog.worked(Instant::now(), Ok(Worked::Stepped(2)));
+        assert_eq!(step(&mut backlog), [0; 0]);
+    }
 }

@@ -11,7 +11,7 @@ use super::OpenError;
 /// The lock; given back when it is dropped or the process ends, however it ends.
 #[derive(Debug)]
 pub struct FileLock {
-    _file: File,
+    file: File,
 }
 
 impl FileLock {
@@ -45,7 +45,15 @@ impl FileLock {
         // Only for the message above: the lock holds without it.
         file.set_len(0).map_err(io)?;
         writeln!(file, "{}", std::process::id()).map_err(io)?;
-        Ok(Self { _file: file })
+        Ok(Self { file })
+    }
+}
+
+impl Drop for FileLock {
+    /// Closing the file is not enough: a child that another thread is just starting has a copy of it until it is the program
+    /// that it is to be, and the lock would be held until then. Where this fails, the lock goes with the last copy.
+    fn drop(&mut self) {
+        let _ = self.file.unlock();
     }
 }
 
@@ -54,4 +62,22 @@ pub fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_has_a_copy_of_the_file_does_not_hold_the_lock() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("parlor.sqlite3");
+        let lock = FileLock::take(&path).unwrap();
+        assert!(matches!(FileLock::take(&path), Err(OpenError::InUse { .. })));
+        // As a child has it that does not run its program yet.
+        let copy = lock.file.try_clone().unwrap();
+        drop(lock);
+        FileLock::take(&path).unwrap();
+        drop(copy);
+    }
 }

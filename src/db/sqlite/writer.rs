@@ -222,7 +222,7 @@ impl Writer {
     /// Takes a step of the search index, if there is one to take.
     fn index(&mut self, idle: bool) {
         let began = Instant::now();
-        if let Some(work) = self.backlog.as_ref().and_then(|backlog| backlog.next(began, idle)) {
+        if let Some(work) = self.backlog.as_mut().and_then(|backlog| backlog.next(began, idle)) {
             let outcome = self.transact(|connection| work.run(connection));
             if let Some(backlog) = &mut self.backlog {
                 backlog.worked(began, outcome);
