@@ -308,7 +308,7 @@ async fn settle(node: &Node) {
         let (left, known) = oneshot::channel();
         let saved = async { node.presence.send(Leave(left)).await.is_ok() && known.await.is_ok() };
         if tokio::time::timeout(SETTLED_WITHIN, saved).await != Ok(true) {
-            log::info!(target: "parlor", "who was last here now is not in the store");
+            log::info!(target: "parlor", "who was here until now could not be saved");
         }
     };
     tokio::join!(receivers, last_seen);
